@@ -1,0 +1,119 @@
+"""Opens the SDK's clients, one a subscription and kind, and closes them in order. It sends nothing by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from responder.azure import credentials, endpoints
+
+if TYPE_CHECKING:
+    import aiohttp
+    from azure.mgmt.core import AsyncARMPipelineClient
+    from azure.mgmt.dns.aio import DnsManagementClient
+    from azure.mgmt.postgresqlflexibleservers.aio import PostgreSQLManagementClient as FlexibleClient
+    from azure.mgmt.rdbms.postgresql.aio import PostgreSQLManagementClient as SingleClient
+    from azure.mgmt.resourcegraph.aio import ResourceGraphClient
+
+_Client = TypeVar("_Client")
+
+_SDKS = (
+    "azure.identity.aio",
+    "azure.mgmt.dns.aio",
+    "azure.mgmt.postgresqlflexibleservers.aio",
+    "azure.mgmt.resourcegraph.aio",
+    "responder.azure.pipelines",
+)
+
+
+class Clients:
+    """The clients of one cloud, made when first asked for. All share one session and one credential."""
+
+    def __init__(self, where: endpoints.Endpoints, session: aiohttp.ClientSession) -> None:
+        """Take over a session; use `open_clients` instead, which also closes it."""
+        from responder.azure import pipelines
+
+        self.endpoints = where
+        self._session = session
+        self._transport = pipelines.transport(session, where)
+        self.credential = credentials.build(where.credential, self._transport)
+        self._open: dict[tuple[str, str], Any] = {}
+
+    def flexible(self, subscription_id: str) -> FlexibleClient:
+        """For Microsoft.DBforPostgreSQL/flexibleServers."""
+        from azure.mgmt.postgresqlflexibleservers.aio import PostgreSQLManagementClient
+
+        return self._of("flexible", subscription_id, PostgreSQLManagementClient)
+
+    def single(self, subscription_id: str) -> SingleClient:
+        """For Microsoft.DBforPostgreSQL/servers."""
+        from azure.mgmt.rdbms.postgresql.aio import PostgreSQLManagementClient
+
+        return self._of("single", subscription_id, PostgreSQLManagementClient)
+
+    def dns(self, subscription_id: str) -> DnsManagementClient:
+        """For public DNS zones."""
+        from azure.mgmt.dns.aio import DnsManagementClient
+
+        return self._of("dns", subscription_id, DnsManagementClient)
+
+    def graph(self) -> ResourceGraphClient:
+        """For Resource Graph, which is asked across subscriptions."""
+        from azure.mgmt.resourcegraph.aio import ResourceGraphClient
+
+        return self._of("graph", "", ResourceGraphClient)
+
+    def plain(self) -> AsyncARMPipelineClient[Any, Any]:
+        """For what no SDK of ours covers: requests as they are, through the same policies."""
+        from azure.mgmt.core import AsyncARMPipelineClient
+
+        return self._of("plain", "", AsyncARMPipelineClient)
+
+    async def close(self) -> None:
+        """Close the clients, then the credential, then the session that all of them use."""
+        for client in self._open.values():
+            await client.close()
+        self._open.clear()
+        await self.credential.close()
+        await self._session.close()
+
+    def _of(self, kind: str, subscription_id: str, make: Callable[..., _Client]) -> _Client:
+        key = (kind, subscription_id.lower())
+        if key not in self._open:
+            self._open[key] = self._make(subscription_id, make)
+        client: _Client = self._open[key]
+        return client
+
+    def _make(self, subscription_id: str, make: Callable[..., Any]) -> Any:
+        from responder.azure import pipelines
+
+        options = {
+            "base_url": self.endpoints.resource_manager,
+            "transport": self._transport,
+            "policies": pipelines.policies_of(self.credential, self.endpoints),
+        }
+        if subscription_id:
+            return make(self.credential, subscription_id, **options)
+        return make(**options) if make.__name__ == "AsyncARMPipelineClient" else make(self.credential, **options)
+
+
+@asynccontextmanager
+async def open_clients(where: endpoints.Endpoints) -> AsyncIterator[Clients]:
+    """The clients of one cloud for as long as the block runs. Nothing is contacted before the first request."""
+    # Importing the SDKs takes most of a second, which the loop is not to stand still for.
+    await asyncio.to_thread(_load)
+    from responder.azure import pipelines
+
+    clients = Clients(where, pipelines.open_session(where))
+    try:
+        yield clients
+    finally:
+        await clients.close()
+
+
+def _load() -> None:
+    for name in _SDKS:
+        importlib.import_module(name)

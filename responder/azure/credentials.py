@@ -1,0 +1,30 @@
+"""Builds the azure-identity credential that the endpoints name. Holds no secret; azure-identity reads them itself."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+
+def build(name: str, transport: Any) -> AsyncTokenCredential:
+    """The credential of that name; it is the caller's to close.
+
+    Args:
+        name: one of `endpoints.CREDENTIALS`.
+        transport: an azure-core transport whose session the caller owns, so that tokens come by the same timeouts
+            and certificate authorities as everything else.
+    """
+    from azure.identity import aio
+
+    # Azure's convention for a user-assigned identity; DefaultAzureCredential reads the same variable.
+    client_id = os.environ.get("AZURE_CLIENT_ID")
+    if name == "managed-identity":
+        return aio.ManagedIdentityCredential(client_id=client_id, transport=transport)
+    if name == "workload-identity":
+        return aio.WorkloadIdentityCredential(transport=transport)
+    if name == "environment":
+        return aio.EnvironmentCredential(transport=transport)
+    return aio.DefaultAzureCredential(transport=transport)

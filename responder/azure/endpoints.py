@@ -1,0 +1,50 @@
+"""Where Azure is and how we log in. Values only; nothing is contacted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from responder.core import errors
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+CREDENTIALS = ("default", "managed-identity", "workload-identity", "environment")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """One cloud. The default is Azure's public one."""
+
+    resource_manager: str = "https://management.azure.com"
+    audience: str = "https://management.azure.com/.default"
+    ca_file: Path | None = None
+    """Certificate authorities in PEM, instead of the system's. None: the system's."""
+    credential: str = "default"
+    """One of `CREDENTIALS`; what each reads from the environment is azure-identity's convention."""
+    connect_timeout: timedelta = timedelta(seconds=10)
+    read_timeout: timedelta = timedelta(seconds=30)
+    """Between two pieces of an answer. The SDK's own default is 300 s: a call into a dead region must not hold us."""
+
+    def __post_init__(self) -> None:
+        """Raises `InputError` for what could never work, or would show a token to the network."""
+        url = urlsplit(self.resource_manager)
+        if not url.hostname or (url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK)):
+            raise errors.InputError(
+                "azure.endpoint",
+                "Resource Manager is only spoken to over https (plain http on this machine).",
+                remedy="Correct azure.resource_manager in the settings.",
+                place=self.resource_manager,
+            )
+        if self.credential not in CREDENTIALS:
+            raise errors.InputError(
+                "azure.credential",
+                f"There is no credential {self.credential!r}.",
+                remedy=f"Use one of {', '.join(CREDENTIALS)}.",
+            )
+
+    @property
+    def host(self) -> str:
+        """The one host (and its subdomains) that gets our token."""
+        return urlsplit(self.resource_manager).hostname or ""

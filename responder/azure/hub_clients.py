@@ -1,0 +1,139 @@
+"""Event Hubs' consumer client, guarded against its own silences, and its checkpoint store over ours.
+
+The guard overrides methods that the SDK does not publish, so the version of azure-eventhub is pinned, and the tests
+of the hub source are the check of the pin. What it guards against, in 5.15.1:
+- a peer that accepts and never answers holds an open, or a question to `$management`, for ever: all are bounded;
+- a failed reopen is tried again at once, 12 times a second and partition, and told to nobody: it backs off and tells.
+
+Loads the SDK: import it late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient
+
+from responder.azure import event_hub
+
+Report = Callable[[str, Exception], None]
+"""Told what failed: the partition (empty: the hub) and the error."""
+
+
+class GuardedClient(EventHubConsumerClient):
+    """The SDK's client with every wait bounded. Call `guard` before receiving."""
+
+    _report: Report = staticmethod(lambda partition, error: None)
+    _timing = None
+
+    def guard(self, timing: event_hub.Timing, report: Report) -> None:
+        """Set the bounds, and who is told of failures that the SDK keeps to itself."""
+        self._timing, self._report = timing, report
+
+    async def get_partition_ids(self) -> list[str]:
+        async with asyncio.timeout(self._bound):
+            return await super().get_partition_ids()
+
+    async def get_partition_properties(self, partition_id: str) -> dict[str, Any]:
+        async with asyncio.timeout(self._bound):
+            return await super().get_partition_properties(partition_id)
+
+    @property
+    def _bound(self) -> float:
+        return (self._timing or event_hub.Timing()).open.total_seconds()
+
+    def _create_consumer(self, consumer_group: str, partition_id: str, *args: Any, **kwargs: Any) -> Any:
+        consumer = super()._create_consumer(consumer_group, partition_id, *args, **kwargs)
+        reopen = Reopening(consumer._open, self._timing or event_hub.Timing(), partition_id, self._report)
+        # On the object: the SDK calls `consumer._open()` before each piece of work, to reopen what has closed.
+        consumer._open = lambda: reopen(consumer.running)  # type: ignore[method-assign]
+        return consumer
+
+
+class Reopening:
+    """Opens one partition's link: bounded, and with a growing pause after each failure."""
+
+    def __init__(
+        self, open_: Callable[[], Awaitable[None]], timing: event_hub.Timing, partition: str, report: Report
+    ) -> None:
+        self._open = open_
+        self._timing = timing
+        self._partition = partition
+        self._report = report
+        self._failures = 0
+
+    async def __call__(self, running: bool) -> None:
+        """Does nothing when the link is open. Raises what the SDK raised, after the pause."""
+        if running:
+            return
+        try:
+            async with asyncio.timeout(self._timing.open.total_seconds()):
+                await self._open()
+        except Exception as error:
+            self._failures += 1
+            self._report(self._partition, error)
+            await asyncio.sleep(self._timing.pause(self._failures).total_seconds())
+            raise
+        self._failures = 0
+
+
+class Checkpoints(CheckpointStore):
+    """The SDK's store over our port."""
+
+    def __init__(self, port: event_hub.Checkpoints) -> None:
+        self._port = port
+
+    async def list_ownership(
+        self, fully_qualified_namespace: str, eventhub_name: str, consumer_group: str, **kwargs: Any
+    ) -> Iterable[dict[str, Any]]:
+        found = await self._port.list_ownership(fully_qualified_namespace, eventhub_name, consumer_group)
+        return [_stamped(o) for o in found]
+
+    async def claim_ownership(
+        self, ownership_list: Iterable[dict[str, Any]], **kwargs: Any
+    ) -> Iterable[dict[str, Any]]:
+        return [_stamped(o) for o in await self._port.claim_ownership(list(ownership_list))]
+
+    async def update_checkpoint(self, checkpoint: dict[str, str | int | None], **kwargs: Any) -> None:
+        await self._port.update(checkpoint)
+
+    async def list_checkpoints(
+        self, fully_qualified_namespace: str, eventhub_name: str, consumer_group: str, **kwargs: Any
+    ) -> Iterable[dict[str, Any]]:
+        return await self._port.list(fully_qualified_namespace, eventhub_name, consumer_group)
+
+
+def _stamped(ownership: dict[str, Any]) -> dict[str, Any]:
+    """The SDK documents `last_modified_time` as a datetime and computes with it as seconds since 1970."""
+    moment = ownership.get("last_modified_time")
+    if isinstance(moment, datetime):
+        return {**ownership, "last_modified_time": moment.timestamp()}
+    return ownership
+
+
+def open_client(
+    connection: event_hub.HubConnection, port: event_hub.Checkpoints, timing: event_hub.Timing, report: Report
+) -> GuardedClient:
+    """A client that has not contacted anything yet; it is the caller's to close."""
+    options: dict[str, Any] = {
+        "consumer_group": connection.consumer_group,
+        "eventhub_name": connection.hub,
+        "checkpoint_store": Checkpoints(port),
+        # Without it a connection that died silently is never noticed.
+        "idle_timeout": timing.idle.total_seconds(),
+        "load_balancing_interval": timing.balance.total_seconds(),
+        # A killed process holds its partitions for this long.
+        "partition_ownership_expiration_interval": (timing.balance * 3 + timedelta(seconds=1)).total_seconds(),
+    }
+    if connection.ca_file is not None:
+        options["connection_verify"] = str(connection.ca_file)
+    if connection.connection_string is not None:
+        client = GuardedClient.from_connection_string(connection.connection_string, **options)
+    else:
+        client = GuardedClient(connection.namespace, credential=connection.credential, **options)
+    assert isinstance(client, GuardedClient)
+    client.guard(timing, report)
+    return client

@@ -1,0 +1,160 @@
+"""The estate by Resource Graph: a few queries over all subscriptions, never a call a server.
+
+Resource Graph lives apart from the regions and goes on answering while one is down; what it says may be minutes old.
+Rows are read as plain dicts: the SDK's server models cost the loop a second for a thousand servers, these 40 ms.
+https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from responder import clock
+from responder.azure import errors as meanings
+from responder.core import errors, regions, servers
+
+if TYPE_CHECKING:
+    from azure.mgmt.resourcegraph.aio import ResourceGraphClient
+
+_log = structlog.get_logger(__name__)
+
+QUERY = (
+    "resources"
+    " | where type in~ ('microsoft.dbforpostgresql/flexibleservers', 'microsoft.dbforpostgresql/servers')"
+    " | project id, name, type, location, resourceGroup, subscriptionId, tags, sku, properties"
+    " | order by id asc"  # pages are stable only in an order
+)
+_PAGE = 1000
+_SUBSCRIPTIONS = 1000
+"""How many one query may name."""
+_TRIES = 5
+_PAUSE = timedelta(seconds=2)
+_LONGEST_PAUSE = timedelta(seconds=60)
+_FAMILIES = {
+    "microsoft.dbforpostgresql/flexibleservers": servers.Family.FLEXIBLE,
+    "microsoft.dbforpostgresql/servers": servers.Family.SINGLE,
+}
+
+
+class _Quota:
+    """What the last answer said about how often we may ask (15 queries in 5 s for all of a user's clients)."""
+
+    def __init__(self) -> None:
+        self.pause: timedelta | None = None
+        """How long to wait before asking again; None: no need to."""
+
+    def keep(self, answer: Any) -> None:
+        headers = answer.http_response.headers
+        used_up = headers.get("x-ms-user-quota-remaining") == "0"
+        self.pause = _span(headers.get("x-ms-user-quota-resets-after", "")) if used_up else None
+
+
+async def list_servers(subscriptions: Sequence[str], graph: ResourceGraphClient) -> list[servers.Server]:
+    """Every PostgreSQL server of the subscriptions, ordered by id within a thousand of them.
+
+    Raises `AzureError` when Resource Graph keeps refusing; never returns a part of the answer. A row that cannot be
+    read is logged and left out.
+    """
+    seen_at = clock.now()
+    found: list[servers.Server] = []
+    for start in range(0, len(subscriptions), _SUBSCRIPTIONS):
+        for row in await _rows(list(subscriptions[start : start + _SUBSCRIPTIONS]), graph):
+            server = server_of(row, seen_at)
+            if server is None:
+                _log.warning("azure.inventory-row-unreadable", resource=str(row.get("id")))
+            else:
+                found.append(server)
+    return found
+
+
+async def _rows(subscriptions: list[str], graph: ResourceGraphClient) -> list[Mapping[str, Any]]:
+    rows: list[Mapping[str, Any]] = []
+    token, quota = None, _Quota()
+    while True:
+        page = await _ask(subscriptions, token, graph, quota)
+        rows.extend(page.data)
+        token = page.skip_token
+        if not token:
+            return rows
+        if quota.pause:
+            await asyncio.sleep(quota.pause.total_seconds())
+
+
+async def _ask(subscriptions: list[str], token: str | None, graph: ResourceGraphClient, quota: _Quota) -> Any:
+    """One page. Waits as long as the quota says when it is used up, and a little when there is no answer."""
+    from azure.mgmt.resourcegraph import models
+
+    request = models.QueryRequest(
+        subscriptions=subscriptions,
+        query=QUERY,
+        options=models.QueryRequestOptions(
+            top=_PAGE, skip_token=token, result_format="objectArray", allow_partial_scopes=False
+        ),
+    )
+    for tries in range(1, _TRIES + 1):
+        try:
+            with meanings.translated("Resource Graph"):
+                return await graph.resources(request, raw_response_hook=quota.keep)
+        except errors.AzureError as error:
+            if not error.retryable or tries == _TRIES:
+                raise
+            pause = min(max(quota.pause or error.retry_after or _PAUSE, timedelta()), _LONGEST_PAUSE)
+            _log.info("azure.inventory-throttled", code=error.code, pause_s=pause.total_seconds(), tries=tries)
+        await asyncio.sleep(pause.total_seconds())
+    raise AssertionError("unreachable")
+
+
+def server_of(row: Mapping[str, Any], seen_at: datetime) -> servers.Server | None:
+    """Our value of one row; None when it is not a server's. Pure."""
+    family = _FAMILIES.get(str(row.get("type", "")).lower())
+    properties, sku = _child(row, "properties"), _child(row, "sku")
+    if family is None or not row.get("id") or not row.get("location"):
+        return None
+    single = family is servers.Family.SINGLE
+    storage = _child(properties, "storageProfile" if single else "storage")
+    backup = storage if single else _child(properties, "backup")
+    network = properties if single else _child(properties, "network")
+    return servers.Server(
+        id=servers.server_id(row["id"]),
+        name=str(row.get("name", "")),
+        family=family,
+        subscription_id=str(row.get("subscriptionId", "")).lower(),
+        resource_group=str(row.get("resourceGroup", "")),
+        region=regions.normalise(row["location"]),
+        tier=str(sku.get("tier", "")),
+        sku=str(sku.get("name", "")),
+        version=str(properties.get("version", "")),
+        storage_gb=_storage_gb(storage),
+        geo_backup=str(backup.get("geoRedundantBackup", "")).lower() == "enabled",
+        fqdn=str(properties.get("fullyQualifiedDomainName") or ""),
+        state=str(properties.get("userVisibleState" if single else "state") or ""),
+        tags={str(k): str(v) for k, v in _child(row, "tags").items()},
+        public_access=str(network.get("publicNetworkAccess", "Enabled")).lower() != "disabled",
+        seen_at=seen_at,
+    )
+
+
+def _storage_gb(storage: Mapping[str, Any]) -> int | None:
+    """Flexible Server says GB, Single Server MB."""
+    if isinstance(storage.get("storageSizeGB"), int):
+        return int(storage["storageSizeGB"])
+    return int(storage["storageMB"]) // 1024 if isinstance(storage.get("storageMB"), int) else None
+
+
+def _child(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    child = parent.get(name)
+    return child if isinstance(child, Mapping) else {}
+
+
+def _span(text: str) -> timedelta | None:
+    """`00:00:05` as a duration."""
+    parts = text.split(":")
+    if len(parts) != 3 or not all(p.isdigit() for p in parts):
+        return None
+    hours, minutes, seconds = (int(p) for p in parts)
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)

@@ -1,0 +1,56 @@
+"""Single Server in the SDK's words (API 2017-12-01). It knows no journal, no retry and no source but its id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from responder.azure import clients
+from responder.core import regions, restores, servers
+
+if TYPE_CHECKING:
+    from azure.core.polling import AsyncLROPoller
+
+
+async def begin_restore(
+    to: clients.Clients, address: servers.Address, request: restores.RestoreRequest, **options: Any
+) -> AsyncLROPoller[Any]:
+    """Send the geo-restore; with `continuation_token` in the options, take it up again and send nothing."""
+    from azure.mgmt.rdbms.postgresql import models
+
+    source = request.source
+    body = models.ServerForCreate(
+        location=request.target_region,
+        tags=request.all_tags(),
+        sku=models.Sku(name=source.sku, tier=source.tier or None) if source.sku else None,
+        properties=models.ServerPropertiesForGeoRestore(source_server_id=source.id),
+    )
+    sdk = to.single(address.subscription_id).servers
+    poller: AsyncLROPoller[Any] = await sdk.begin_create(address.resource_group, address.name, body, **options)
+    return poller
+
+
+async def begin_delete(to: clients.Clients, address: servers.Address, **options: Any) -> AsyncLROPoller[Any]:
+    """Send the delete, or take it up again."""
+    sdk = to.single(address.subscription_id).servers
+    poller: AsyncLROPoller[Any] = await sdk.begin_delete(address.resource_group, address.name, **options)
+    return poller
+
+
+async def get(to: clients.Clients, address: servers.Address) -> restores.FoundServer:
+    """The server as it is; the SDK raises when there is none."""
+    sdk = to.single(address.subscription_id).servers
+    return read(await sdk.get(address.resource_group, address.name))
+
+
+def read(server: Any) -> restores.FoundServer:
+    """Our value of the SDK's model."""
+    state = server.user_visible_state
+    word = str(getattr(state, "value", state) or "")
+    return restores.FoundServer(
+        id=servers.server_id(server.id),
+        region=regions.normalise(server.location or ""),
+        state=word,
+        fqdn=str(server.fully_qualified_domain_name or ""),
+        tags=dict(server.tags or {}),
+        ready=word == "Ready",
+    )

@@ -1,0 +1,75 @@
+"""The command line. Exit 0: done; 1: refused or failed; 2: wrong usage. Commands are imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+
+import click
+
+from responder import __version__
+from responder.core import errors
+
+_COMMANDS = {
+    "demo": ("responder.cli.demo:demo", "The whole thing on this machine: an outage, and what becomes of it."),
+    "serve": ("responder.cli.serve:serve", "Run the daemon."),
+    "simulate": ("responder.cli.simulate:simulate", "Run only the local Azure."),
+    "inventory": ("responder.cli.inventory:inventory", "The estate, as last seen."),
+    "incidents": ("responder.cli.incidents:incidents", "Outages, and what was decided for each server."),
+    "events": ("responder.cli.events:events", "What Azure said, in our words."),
+    "decide": ("responder.cli.decide:decide", "What would be done for a server and why; touches nothing."),
+    "run": ("responder.cli.run:run", "Run a playbook by hand."),
+    "runs": ("responder.cli.runs:runs", "Runs: list, show, cancel, approve, decline."),
+}
+
+
+class _Lazy(click.Group):
+    """Knows its commands by name and imports one only when it is called: `--help` must come at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="responder")
+def cli() -> None:
+    """Regional outage responder for Azure Database for PostgreSQL.
+
+    Waits an outage out, or geo-restores into the paired region: starts early, cuts over late, and says why.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        print("interrupted", file=sys.stderr)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2 if isinstance(error, click.UsageError) else 1)
+    except errors.ResponderError as error:
+        _complain(error)
+        sys.exit(1)
+
+
+def _complain(error: errors.ResponderError) -> None:
+    if "--json" in sys.argv:
+        print(json.dumps(error.jsonable()))
+    else:
+        print(f"responder: {error}", file=sys.stderr)

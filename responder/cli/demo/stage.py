@@ -1,0 +1,175 @@
+"""The demo's processes: the local Azure and the daemon. Whatever happens, none of them and no file is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import string
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+import aiohttp
+
+from responder import settings
+from responder.core import errors
+
+_START = 60.0  # seconds; a loaded machine needs a while to bring two PostgreSQL servers up
+_STOP = 10.0  # seconds of grace before a process is killed
+
+
+class Stage:
+    """Two processes, their addresses, and one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env: dict[str, str] = {}
+        self.port = _free_port()
+        self.kills = 0
+        self._token = secrets.token_urlsafe(16)
+        self._webhook_secret = secrets.token_urlsafe(16)
+        self._cloud: asyncio.subprocess.Process | None = None
+        self._daemon: asyncio.subprocess.Process | None = None
+
+    @property
+    def config(self) -> Path:
+        """The daemon's settings file."""
+        return self.folder / "settings.yaml"
+
+    @property
+    def log(self) -> Path:
+        """What the daemon logged."""
+        return self.folder / "daemon.log"
+
+    def settings(self) -> settings.Settings:
+        """The daemon's settings, as it reads them."""
+        return settings.load(self.config)
+
+    async def start_cloud(self) -> None:
+        """Start the local Azure and wait until it is ready."""
+        env_file = self.folder / "cloud.env"
+        hook = f"http://127.0.0.1:{self.port}/webhooks/azure-monitor?code={self._webhook_secret}"
+        self._cloud = await self._spawn(
+            "cloud", "simulate", "--estate", "demo", "--scenario", "demo", "--webhook", hook,
+            "--env-file", str(env_file), "--data-dir", str(self.folder / "cloud"),
+        )  # fmt: skip
+        await self._until(env_file.exists, self._cloud, "the local Azure")
+        self.env = dict(line.split("=", 1) for line in env_file.read_text(encoding="utf-8").splitlines() if "=" in line)
+        template = (resources.files("responder.cli.demo") / "settings.yaml").read_text(encoding="utf-8")
+        self.config.write_text(string.Template(template).substitute(self._words()), encoding="utf-8")
+
+    async def start_daemon(self) -> None:
+        """Start the daemon; it is ready when `ready` says so."""
+        self._daemon = await self._spawn("daemon", "serve", "--config", str(self.config))
+
+    async def kill_daemon(self) -> None:
+        """kill -9, and start it again."""
+        assert self._daemon is not None
+        with contextlib.suppress(ProcessLookupError):
+            self._daemon.kill()
+        await self._daemon.wait()
+        self.kills += 1
+        await self.start_daemon()
+
+    async def wait_ready(self) -> None:
+        """Wait until the daemon knows the estate and hears the hub."""
+        assert self._daemon is not None
+        async with aiohttp.ClientSession() as session, asyncio.timeout(_START):
+            while True:
+                self._alive(self._daemon, "the daemon")
+                with contextlib.suppress(aiohttp.ClientError, OSError):
+                    async with session.get(f"http://127.0.0.1:{self.port}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(0.1)
+
+    def check_alive(self) -> None:
+        """Raises when one of the processes has ended by itself."""
+        for process, name in ((self._cloud, "the local Azure"), (self._daemon, "the daemon")):
+            if process is not None:
+                self._alive(process, name)
+
+    async def stop(self) -> None:
+        """End both, the daemon first, and wait for them."""
+        for process in (self._daemon, self._cloud):
+            if process is None or process.returncode is not None:
+                continue
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                async with asyncio.timeout(_STOP):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+    def _words(self) -> Mapping[str, str]:
+        return {
+            "folder": str(self.folder),
+            "subscription": self.env["SIM_SUBSCRIPTION"],
+            "resource_manager": self.env["SIM_ARM_TLS"],
+            "ca_file": self.env["SIM_CA_FILE"],
+            "address_book": self.env["SIM_ADDRESS_BOOK"],
+            "user": self.env["PGUSER"],
+            "port": str(self.port),
+        }
+
+    async def _spawn(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
+        secrets_ = {
+            "DEMO_EVENT_HUB": self.env.get("SIM_EVENT_HUB_HEALTH_EVENTS", ""),
+            "DEMO_INBOX": self.env.get("SIM_CONTROL", "") + "/inbox",
+            "DEMO_TOKEN": self._token,
+            "DEMO_WEBHOOK_SECRET": self._webhook_secret,
+        }
+        with (self.folder / f"{name}.log").open("ab") as log:
+            # A session of its own: Ctrl-C reaches this process only, which then ends the others in order.
+            return await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "responder", *arguments,
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, **self.env, **secrets_}, start_new_session=True,
+            )  # fmt: skip
+
+    async def _until(self, holds: object, process: asyncio.subprocess.Process, name: str) -> None:
+        assert callable(holds)
+        async with asyncio.timeout(_START):
+            while not holds():
+                self._alive(process, name)
+                await asyncio.sleep(0.05)
+
+    def _alive(self, process: asyncio.subprocess.Process, name: str) -> None:
+        if process.returncode is None:
+            return
+        tail = "\n".join(line for file in ("cloud.log", "daemon.log") for line in _tail(self.folder / file, 12))
+        raise errors.RefusedError(
+            "demo.process-ended", f"{name} ended with exit code {process.returncode}.", remedy=f"Its log ends:\n{tail}"
+        )
+
+
+@contextlib.asynccontextmanager
+async def standing() -> AsyncIterator[Stage]:
+    """A stage; when it is left, by whatever way, its processes are gone and its folder, too."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    with tempfile.TemporaryDirectory(prefix="responder-demo-", ignore_cleanup_errors=True) as folder:
+        stage = Stage(Path(folder))
+        try:
+            yield stage
+        finally:
+            await asyncio.shield(stage.stop())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _tail(path: Path, lines: int) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:] if path.exists() else []

@@ -1,0 +1,109 @@
+"""How commands reach the state: rows straight from the store; a word to a run through the daemon when one is up.
+
+Reading never needs the daemon and never disturbs it. Writing needs the store's lock, or the one who holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import click
+
+from responder import settings
+from responder.core import errors
+from responder.store import sqlite
+
+T = TypeVar("T")
+
+with_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="RESPONDER_CONFIG",
+    required=True,
+    help="The settings file (or RESPONDER_CONFIG).",
+)
+with_json = click.option("--json", "as_json", is_flag=True, help="One JSON value on stdout.")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run one command's coroutine."""
+    return asyncio.run(coroutine)
+
+
+def who() -> str:
+    """The person at the keyboard, for the journal."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+@contextlib.asynccontextmanager
+async def reading(config: settings.Settings) -> AsyncIterator[sqlite.Store]:
+    """The store, read-only; works beside a running daemon."""
+    store = await sqlite.open_store(config.store.path, exclusive=False)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def ask_daemon(config: settings.Settings, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Post to the running daemon.
+
+    Raises:
+        InputError: it refused; the message is its own.
+        RefusedError: it does not answer, or no token is configured.
+    """
+    if config.web.token is None:
+        raise errors.RefusedError(
+            "daemon.no-token",
+            "The daemon is running, and its API has no token.",
+            remedy="Set web.token in the settings, or stop the daemon first.",
+        )
+    headers = {"Authorization": f"Bearer {config.web.token.reveal()}"}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session,
+            session.post(_base(config.web) + path, json=body, headers=headers) as answer,
+        ):
+            document = await answer.json()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise errors.RefusedError(
+            "daemon.silent",
+            "The store is held by a running process that does not answer.",
+            remedy="Is the daemon up, and web.host and web.port right? See its log.",
+        ) from error
+    if answer.status >= 400:
+        raise errors.RefusedError(
+            str(document.get("error", "daemon.refused")),
+            str(document.get("message", "The daemon refused.")),
+            remedy=str(document.get("remedy", "")),
+        )
+    return dict(document)
+
+
+async def either(
+    config: settings.Settings,
+    alone: Callable[[], Coroutine[Any, Any, T]],
+    together: Callable[[], Coroutine[Any, Any, T]],
+) -> T:
+    """Do it alone when the store is free, else together with whoever holds it."""
+    try:
+        return await alone()
+    except errors.StoreError as error:
+        if error.error_id != "store.locked":
+            raise
+    return await together()
+
+
+def _base(web: settings.Web) -> str:
+    port = web.port
+    if web.port_file is not None and web.port_file.exists():
+        port = int(web.port_file.read_text(encoding="utf-8"))
+    host = "127.0.0.1" if web.host in ("0.0.0.0", "::") else web.host
+    return f"http://{host}:{port}"

@@ -1,0 +1,103 @@
+"""`responder run`: a playbook by hand, with the daemon up or down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder.cli import reach, show
+
+if TYPE_CHECKING:
+    from responder import settings
+    from responder.flow import requests
+
+
+@click.command()
+@click.argument("playbook")
+@click.option("--server", required=True, help="ARM id, or a name only one server has.")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the playbook; repeatable.")
+@click.option("--dry-run", is_flag=True, help="Show what would be run; write nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask before starting.")
+@reach.with_config
+@reach.with_json
+def run(
+    playbook: str, server: str, given: tuple[str, ...], dry_run: bool, yes: bool, config: Path, as_json: bool
+) -> None:
+    """Run PLAYBOOK for one server by hand.
+
+    With the daemon up, the daemon carries it out. With the daemon down, this command does, and Ctrl-C leaves the run in
+    the journal for whoever takes it up next.
+    """
+    from responder import logs, settings
+    from responder.flow import requests
+
+    loaded = settings.load(config)
+    logs.configure("warning")
+    asked = requests.RunRequest(playbook=playbook, server=server, by=reach.who(), params=_params(given))
+    if dry_run:
+        _show(reach.run(_plan(loaded, asked)), as_json)
+        return
+    if not yes:
+        click.confirm(f"Run {playbook} for {server}?", abort=True, err=True)
+    found = reach.run(
+        reach.either(loaded, lambda: _alone(loaded, asked, quiet=as_json), lambda: _together(loaded, asked))
+    )
+    _show(found, as_json)
+    if found["state"] in ("failed", "cancelled"):
+        raise SystemExit(1)
+
+
+def _params(given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+        found[name] = value
+    return found
+
+
+async def _plan(loaded: settings.Settings, asked: requests.RunRequest) -> dict[str, Any]:
+    from responder import clock, playbook_files, steps
+    from responder.flow import requests, views
+
+    books = playbook_files.load_all(loaded.playbooks, steps.KINDS)
+    async with reach.reading(loaded) as store:
+        planned = await requests.planned(store, books, asked, clock.now())
+        return views.of_run(planned, {})
+
+
+async def _together(loaded: settings.Settings, asked: requests.RunRequest) -> dict[str, Any]:
+    body = {"playbook": asked.playbook, "server": asked.server, "by": asked.by, "params": dict(asked.params)}
+    return await reach.ask_daemon(loaded, "/api/v1/runs", body)
+
+
+async def _alone(loaded: settings.Settings, asked: requests.RunRequest, *, quiet: bool) -> dict[str, Any]:
+    from responder import clock, service
+    from responder.flow import requests, views
+
+    async with service.assembled(loaded) as parts:
+        if not await parts.store.estate.servers():
+            await service.refresh_inventory(parts)
+        planned = await requests.planned(parts.store, parts.playbooks, asked, clock.now())
+        await requests.submit(parts.store, planned)
+        async for state in service.carried_out(parts, planned.id):
+            if not quiet:
+                waits = f", waits for {state.waiting_for}" if state.waiting_for else ""
+                click.echo(f"{state.state}: {state.step or 'ended'}{waits}", err=True)
+        ended = await parts.store.runs.get(planned.id)
+        assert ended is not None, "a submitted run stays in the journal"
+        return views.of_run(ended, await parts.store.runs.steps(planned.id))
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show.as_json(found)
+    elif "steps" in found:
+        from responder.cli import runs
+
+        runs.print_run(found)
+    else:
+        click.echo(f"{found['id']} was handed to the daemon. Follow it with: responder runs show {found['id']}")

@@ -1,0 +1,142 @@
+"""`responder runs`: look at runs, and leave a word for one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from responder.cli import reach, show
+
+
+@click.group()
+def runs() -> None:
+    """Runs: list, show, cancel, approve, decline."""
+
+
+@runs.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
+@reach.with_config
+@reach.with_json
+def list_(everything: bool, config: Path, as_json: bool) -> None:
+    """Runs, newest first."""
+    from responder import settings
+    from responder.flow import views
+
+    loaded = settings.load(config)
+
+    async def read() -> list[views.Json]:
+        async with reach.reading(loaded) as store:
+            return [views.of_run(run) for run in await store.runs.list(limit=500, active_only=not everything)]
+
+    found = reach.run(read())
+    if as_json:
+        show.as_json({"runs": found})
+        return
+    show.rows(
+        "Runs",
+        ("id", "state", "step", "waits for", "until", "by"),
+        [
+            (row["id"], row["state"], row["step"], row["waiting_for"], show.ago(row["wake_at"]), row["created_by"])
+            for row in found
+        ],
+        empty="No run." if everything else "No run is under way (--all shows those that have ended).",
+    )
+
+
+@runs.command("show")
+@click.argument("run_id")
+@reach.with_config
+@reach.with_json
+def show_(run_id: str, config: Path, as_json: bool) -> None:
+    """One run, step by step."""
+    from responder import settings
+    from responder.core import errors
+    from responder.core import runs as core_runs
+    from responder.flow import views
+
+    loaded = settings.load(config)
+
+    async def read() -> views.Json:
+        async with reach.reading(loaded) as store:
+            run = await store.runs.get(core_runs.RunId(run_id))
+            if run is None:
+                raise errors.InputError(
+                    "run.unknown", f"There is no run {run_id!r}.", remedy="See `responder runs list --all`."
+                )
+            return views.of_run(run, await store.runs.steps(run.id))
+
+    found = reach.run(read())
+    if as_json:
+        show.as_json(found)
+    else:
+        print_run(found)
+
+
+def print_run(found: dict[str, Any]) -> None:
+    """A run for people."""
+    click.echo(f"{found['id']}  {found['state']}" + (f": {found['why']}" if found["why"] else ""))
+    if found["waiting_for"]:
+        click.echo(f"waits for {found['waiting_for']}, looks again {show.ago(found['wake_at'])}")
+    show.rows(
+        "",
+        ("step", "state", "tries", "what it does", "what came of it"),
+        [(row["id"], row["state"], row["attempts"] or "", row["about"], _came(row)) for row in found["steps"]],
+        empty="",
+    )
+
+
+def _came(row: dict[str, Any]) -> str:
+    if row["why"]:
+        return str(row["why"])
+    return ", ".join(f"{key}: {value}" for key, value in row["output"].items() if value not in (None, ""))
+
+
+def _word(topic: str, about: str) -> click.Command:
+    @click.argument("run_id")
+    @click.option("--reason", default="", help="Why; kept in the journal.")
+    @click.option("--accept-loss", default=None, help="With approve: sign for up to this much lost data, like 40m.")
+    @reach.with_config
+    @reach.with_json
+    def word(run_id: str, reason: str, accept_loss: str | None, config: Path, as_json: bool) -> None:
+        found = _say(config, run_id, topic, reason, accept_loss)
+        if as_json:
+            show.as_json(found)
+        else:
+            click.echo(f"{found['id']}: {topic} is noted.")
+
+    word.__doc__ = about
+    return runs.command(topic)(word)
+
+
+def _say(config: Path, run_id: str, topic: str, reason: str, accept_loss: str | None) -> dict[str, Any]:
+    from responder import clock, settings
+    from responder.core import durations
+    from responder.core import runs as core_runs
+    from responder.flow import requests, views
+    from responder.store import sqlite
+
+    loaded = settings.load(config)
+    loss = durations.parse(accept_loss, place="--accept-loss") if accept_loss else None
+
+    async def alone() -> views.Json:
+        store = await sqlite.open_store(loaded.store.path, exclusive=True)
+        try:
+            run = await requests.say(
+                store, run_id, core_runs.Topic(topic), by=reach.who(), now=clock.now(), reason=reason, accept_loss=loss
+            )
+            return views.of_run(run)
+        finally:
+            await store.close()
+
+    async def together() -> views.Json:
+        body = {"topic": topic, "by": reach.who(), "reason": reason, "accept_loss": accept_loss}
+        return await reach.ask_daemon(loaded, f"/api/v1/runs/{run_id}/signals", body)
+
+    return reach.run(reach.either(loaded, alone, together))
+
+
+_word("cancel", "End a run before its next effect. What was begun is named and left as it is.")
+_word("approve", "Say yes to the cut-over of a run, and with --accept-loss sign for more loss than was declared.")
+_word("decline", "Say no to the cut-over of a run. The copy is kept until the region is back.")

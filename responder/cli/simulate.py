@@ -1,0 +1,165 @@
+"""`responder simulate`: a local Azure on this machine, until it is interrupted.
+
+Reads options, runs the simulator, and ends it in order; what the simulator does is not decided here. Progress goes to
+standard error, the environment (and nothing else) to standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:  # the simulator is imported when it is run: `--help` has to answer at once
+    from responder.simulator import estates, scenarios, server
+
+_PORT = click.IntRange(0, 65535)
+
+
+@click.command()
+@click.option(
+    "--estate",
+    "estate_name",
+    metavar="FILE|NAME",
+    default="small",
+    show_default=True,
+    help="What exists: an estate file, or one that comes with the simulator.",
+)
+@click.option(
+    "--scenario",
+    "scenario_name",
+    metavar="FILE|NAME",
+    help="What happens: a scenario file, or one that comes with the simulator, such as region-outage.",
+)
+@click.option("--play", is_flag=True, help="Start the scenario when ready; else POST to $SIM_CONTROL/scenario/start.")
+@click.option(
+    "--webhook",
+    "webhooks",
+    metavar="URL",
+    multiple=True,
+    help="Where the webhook channels post to, as an action group does. Repeatable.",
+)
+@click.option("--print-env", is_flag=True, help="Print KEY=VALUE lines for clients when ready.")
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the same lines to this file when ready, in one step; removed at the end.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the servers' data goes while this runs. Default: a temporary directory.",
+)
+@click.option("--http-port", type=_PORT, default=0, help="Resource Manager and control, plain. 0: a free port.")
+@click.option("--tls-port", type=_PORT, default=0, help="Resource Manager over TLS. 0: a free port.")
+@click.option("--event-hub-port", type=_PORT, default=0, help="Event Hubs, plain AMQP. 0: a free port.")
+def simulate(  # noqa: PLR0913 - one parameter an option
+    estate_name: str,
+    scenario_name: str | None,
+    play: bool,
+    webhooks: tuple[str, ...],
+    print_env: bool,
+    env_file: Path | None,
+    data_dir: Path | None,
+    http_port: int,
+    tls_port: int,
+    event_hub_port: int,
+) -> None:
+    """Run a local Azure: Resource Manager, Event Hubs and PostgreSQL servers. Ctrl-C ends it and leaves nothing."""
+    if play and scenario_name is None:
+        raise click.UsageError("--play needs --scenario: say what to play")
+    from responder.simulator import server
+
+    options = server.Options(
+        scenario=_scenario(scenario_name) if scenario_name else None,
+        play=play,
+        webhooks=webhooks,
+        data_dir=data_dir,
+        env_file=env_file,
+        http_port=http_port,
+        tls_port=tls_port,
+        event_hub_port=event_hub_port,
+    )
+    _log_to_stderr()
+    try:
+        asyncio.run(_run(_estate(estate_name), options, print_env=print_env))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _run(estate: estates.Estate, options: server.Options, *, print_env: bool) -> None:
+    from responder.simulator import server
+
+    _end_on_signals()
+    click.echo(f"starting {len(estate.servers)} servers ...", err=True)
+    try:
+        async with server.running(estate, options) as simulator:
+            if print_env:
+                click.echo(simulator.environment_lines, nl=False)
+                sys.stdout.flush()  # whoever started us waits for it, through a pipe
+            click.echo(f"ready: control at {simulator.http}/sim; interrupt to end", err=True)
+            await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        click.echo("ended", err=True)
+
+
+def _end_on_signals() -> None:
+    """Let the first SIGINT or SIGTERM end the current task in order, during start-up too; later ones change nothing."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    ending = False
+
+    def end() -> None:
+        nonlocal ending
+        click.echo("already ending" if ending else "ending ...", err=True)
+        if not ending:
+            ending = True
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
+
+
+def _estate(name: str) -> estates.Estate:
+    from responder.simulator import estates
+
+    try:
+        return estates.load(Path(name)) if _is_file(name) else estates.load_shipped(name)
+    except estates.EstateError as error:
+        raise click.BadParameter(str(error), param_hint="--estate") from error
+
+
+def _scenario(name: str) -> scenarios.Scenario:
+    from responder.simulator import scenarios
+
+    try:
+        return scenarios.load(Path(name)) if _is_file(name) else scenarios.load_shipped(name)
+    except scenarios.ScenarioError as error:
+        raise click.BadParameter(str(error), param_hint="--scenario") from error
+
+
+def _is_file(name: str) -> bool:
+    """Whether a name is that of a file, rather than of something that comes with the simulator."""
+    return "/" in name or name.endswith((".yaml", ".yml"))
+
+
+def _log_to_stderr() -> None:
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    simulate()

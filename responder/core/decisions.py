@@ -1,0 +1,363 @@
+"""The decision for one server in one outage: a pure function of facts, with its reasons. Decisions never act.
+
+    facts ──► why not?  ──► is it down? ──► deadlines ──► action
+             (ways)        (evidence)      (deadlines)
+
+The rule: start the copy early, cut over late. See `deadlines` for the two clocks and `cutovers` for the guard that
+stands before the point of no return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from responder.core import (
+    copies,
+    cutovers,
+    deadlines,
+    durations,
+    evidence,
+    outage_lengths,
+    outages,
+    restore_times,
+    servers,
+    tolerances,
+    ways,
+)
+
+
+class Action(StrEnum):
+    """What the decision says to do now."""
+
+    OBSERVE = "observe"
+    """Azure reports an outage, this server answers or is not proven down: look on, touch nothing."""
+    WAIT = "wait"
+    START = "start-restore"
+    RESTORING = "restoring"
+    HOLD = "hold"
+    """The copy is ready and the cut-over is not due."""
+    ASK = "ask"
+    """The cut-over is due and a human's yes is missing."""
+    CUT_OVER = "cut-over"
+    SETTLE = "settle"
+    """The server answers again; the copy is kept until that has lasted."""
+    STAND_DOWN = "stand-down"
+    """The copy is not needed: throw it away."""
+    DONE = "done"
+    """Applications run on the copy. Nothing more to decide."""
+
+
+WAIT_IT_OUT, GEO_RESTORE = "wait-it-out", "geo-restore"
+
+PLAYBOOK_OF: Mapping[Action, str | None] = {
+    Action.OBSERVE: None,
+    Action.WAIT: WAIT_IT_OUT,
+    Action.START: GEO_RESTORE,
+    Action.RESTORING: GEO_RESTORE,
+    Action.HOLD: GEO_RESTORE,
+    Action.ASK: GEO_RESTORE,
+    Action.CUT_OVER: GEO_RESTORE,
+    Action.SETTLE: GEO_RESTORE,
+    Action.STAND_DOWN: GEO_RESTORE,
+    Action.DONE: GEO_RESTORE,
+}
+"""The playbook that should be running while an action stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the organisation decided once for all servers."""
+
+    timing: deadlines.Timing = field(default_factory=deadlines.Timing)
+    evidence: evidence.Policy = field(default_factory=evidence.Policy)
+    settle: timedelta = timedelta(hours=2)
+    """How long a copy is kept after the region returned: outages recur."""
+    loss_bound: timedelta = timedelta(hours=1)
+    """Newest data a geo-restore may lack when nothing was measured (Azure: RPO < 1 h)."""
+    review: timedelta = timedelta(minutes=1)
+    """A decision is taken again at least this often while its outage lasts."""
+    beliefs: Mapping[str, restore_times.Belief] = field(default_factory=lambda: dict(restore_times.DEFAULTS))
+    survival: outage_lengths.Survival = outage_lengths.DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything a decision may know. Stored with it, so that every decision can be replayed."""
+
+    server: servers.Server
+    tolerance: tolerances.Tolerance
+    outage: outages.Outage
+    health: evidence.Health
+    copy: copies.Copy = field(default_factory=copies.Copy)
+    pair_impaired: bool = False
+    """An active outage is known for the paired region, too."""
+    consent: cutovers.Consent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One plain sentence with a stable id."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do about one server, and why. All times aware UTC; None where a figure does not apply."""
+
+    server: servers.ServerId
+    outage: outages.OutageId
+    at: datetime
+    action: Action
+    playbook: str | None
+    """The playbook that should be running; None: none."""
+    reasons: tuple[Reason, ...]
+    """In order of weight."""
+    review_at: datetime
+    """When it must be taken again at the latest."""
+    way: str | None = None
+    """`geo-restore`, or None when there is no way out but waiting."""
+    start_by: datetime | None = None
+    start_at: datetime | None = None
+    cut_over_at: datetime | None = None
+    must_serve_by: datetime | None = None
+    restore_p50: timedelta | None = None
+    restore_p90: timedelta | None = None
+    outlook: deadlines.Outlook | None = None
+    data_loss_bound: timedelta | None = None
+    consent_needed: bool = False
+    """A human's yes is missing for the cut-over."""
+
+    def changed_from(self, other: Decision | None) -> bool:
+        """Whether this says something else than `other`, the passing of time apart."""
+        if other is None:
+            return True
+        mine = (self.action, self.playbook, self.consent_needed, self.cut_over_at, tuple(r.id for r in self.reasons))
+        theirs = (
+            other.action,
+            other.playbook,
+            other.consent_needed,
+            other.cut_over_at,
+            tuple(r.id for r in other.reasons),
+        )
+        return mine != theirs
+
+
+def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
+    """Decide for one server. Total: every combination of facts has an answer, and the cautious one is to wait."""
+    if facts.copy.state is copies.State.PROMOTED:
+        return _say(facts, policy, now, Action.DONE, [_reason("promoted")])
+    verdict = evidence.weigh(facts.health, policy.evidence, now)
+    copy_exists = facts.copy.state in (copies.State.RESTORING, copies.State.READY)
+    if _is_over(facts, verdict):
+        return _over(facts, policy, now, verdict, copy_exists=copy_exists)
+    if copy_exists:
+        return _with_copy(facts, policy, now, verdict)
+    if verdict not in (evidence.Verdict.DOWN, evidence.Verdict.UNPROVEN):
+        since = facts.health.failing_since
+        due = since + policy.evidence.confirm if since else now + policy.evidence.confirm
+        return _say(facts, policy, now, Action.OBSERVE, [_reason(verdict.value)], due=due)
+    if facts.outage.concern(facts.server) is outages.Concern.NONE:
+        return _say(facts, policy, now, Action.OBSERVE, [_reason("elsewhere"), _reason(verdict.value)])
+    if _fell_silent_afterwards(facts, policy):
+        return _say(facts, policy, now, Action.OBSERVE, [_reason("silent-since"), _reason(verdict.value)])
+    return _down_without_copy(facts, policy, now, verdict)
+
+
+def _is_over(facts: Facts, verdict: evidence.Verdict) -> bool:
+    """A healthy probe outranks an open event; a closed event does not outrank a silent server."""
+    if verdict is evidence.Verdict.UP:
+        return True
+    blind = verdict in (evidence.Verdict.UNPROVEN, evidence.Verdict.UNKNOWN)
+    return blind and not facts.outage.active
+
+
+def _fell_silent_afterwards(facts: Facts, policy: Policy) -> bool:
+    """Whether the outage had been over for the settling time when the silence began: Azure reopens one that recurs."""
+    over, since = facts.outage.resolved_at, facts.health.failing_since
+    return not facts.outage.active and over is not None and since is not None and since > over + policy.settle
+
+
+def _over(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict, *, copy_exists: bool) -> Decision:
+    up = verdict is evidence.Verdict.UP
+    answering = facts.health.answering_since if up else None
+    seen = _reason("up" if up else "closed")
+    if not copy_exists:
+        return _say(facts, policy, now, Action.OBSERVE, [seen])
+    back_since = answering or facts.outage.resolved_at or now
+    keep_until = back_since + policy.settle
+    if now >= keep_until:
+        return _say(facts, policy, now, Action.STAND_DOWN, [_reason("not-needed"), seen])
+    why = _reason("settling", until=durations.show(keep_until - now))
+    return _say(facts, policy, now, Action.SETTLE, [why, seen], due=keep_until)
+
+
+def _down_without_copy(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> Decision:
+    first = [_reason(verdict.value)]
+    obstacles = ways.against_geo_restore(facts.server, pair_impaired=facts.pair_impaired)
+    if facts.copy.state is copies.State.FAILED:
+        return _say(facts, policy, now, Action.WAIT, [_reason("gave-up"), *first])
+    if not facts.tolerance.declared:
+        would = _reason("would-not", why=obstacles[0].text) if obstacles else _reason("would-restore")
+        problems = [Reason(id="tolerance.unreadable", text=text) for text in facts.tolerance.problems]
+        return _say(facts, policy, now, Action.WAIT, [_reason("undeclared"), *problems, would, *first])
+    if obstacles:
+        reasons = [Reason(id=o.id, text=o.text) for o in obstacles]
+        return _say(facts, policy, now, Action.WAIT, [*reasons, *first])
+    if facts.tolerance.cutover is tolerances.Cutover.NEVER and facts.tolerance.hedge is not tolerances.Hedge.EAGER:
+        return _say(facts, policy, now, Action.WAIT, [_reason("never"), *first])
+    clock = _clock(facts, policy)
+    if now < clock.start_at:
+        why = _reason("early", until=durations.show(clock.start_at - now))
+        return _say(facts, policy, now, Action.WAIT, [why, *first], clock=clock, due=clock.start_at)
+    why = _reason("overdue" if clock.start_by <= facts.outage.heard_at else "due" if now >= clock.start_by else "eager")
+    return _say(facts, policy, now, Action.START, [why, *first], clock=clock)
+
+
+def _with_copy(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> Decision:
+    clock = _clock(facts, policy) if facts.tolerance.declared else None
+    if facts.copy.state is copies.State.RESTORING:
+        return _say(facts, policy, now, Action.RESTORING, [_reason("restoring")], clock=clock)
+    due = clock.cut_over_at if clock else None
+    if due is not None and now < due:
+        why = _reason("hold", until=durations.show(due - now))
+        return _say(facts, policy, now, Action.HOLD, [why], clock=clock, due=due)
+    refusals = cutovers.refusals(_request(facts, policy, now, verdict))
+    if not refusals:
+        return _say(facts, policy, now, Action.CUT_OVER, [_reason("tolerance-spent")], clock=clock)
+    reasons = [Reason(id=refusal.id, text=refusal.text) for refusal in refusals]
+    action = Action.ASK if any(r.signable for r in refusals) else Action.HOLD
+    return _say(facts, policy, now, action, reasons, clock=clock)
+
+
+def cut_over_request(facts: Facts, policy: Policy, now: datetime) -> cutovers.Request:
+    """The facts as the guard wants them; asked by the decision, and again by the step just before it writes."""
+    return _request(facts, policy, now, evidence.weigh(facts.health, policy.evidence, now))
+
+
+def _request(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> cutovers.Request:
+    return cutovers.Request(
+        copy=facts.copy,
+        tolerance=facts.tolerance,
+        outage_active=facts.outage.active,
+        concern=facts.outage.concern(facts.server),
+        verdict=verdict,
+        loss=_loss(facts, policy),
+        consent=facts.consent,
+        now=now,
+    )
+
+
+def _loss(facts: Facts, policy: Policy) -> timedelta:
+    """What cutting over would lose. A server that still answered was still written to, whenever the impact began.
+
+    So a copy older than a healthy spell in the middle of an outage lacks the rows of that spell.
+    """
+    began, answered, started = facts.outage.impact_start, facts.health.last_answer_at, facts.copy.started_at
+    if answered is None:
+        return copies.data_loss(facts.copy, began, policy.loss_bound)
+    missed = max(answered - started, timedelta()) if started else timedelta()
+    return copies.data_loss(facts.copy, max(began, answered), policy.loss_bound + missed)
+
+
+def _clock(facts: Facts, policy: Policy) -> deadlines.Deadlines:
+    return deadlines.compute(
+        impact_start=facts.outage.impact_start,
+        notice=facts.outage.heard_at,
+        expected_end=facts.outage.expected_end,
+        tolerance=facts.tolerance,
+        belief=_belief(facts, policy),
+        timing=policy.timing,
+    )
+
+
+def _belief(facts: Facts, policy: Policy) -> restore_times.Belief:
+    return policy.beliefs[restore_times.size_class(facts.server.storage_gb)]
+
+
+def _say(
+    facts: Facts,
+    policy: Policy,
+    now: datetime,
+    action: Action,
+    reasons: list[Reason],
+    *,
+    clock: deadlines.Deadlines | None = None,
+    due: datetime | None = None,
+) -> Decision:
+    """Dress an action with every figure that applies to the server, acting or not."""
+    belief, playbook = _belief(facts, policy), PLAYBOOK_OF[action]
+    possible = not ways.against_geo_restore(facts.server, pair_impaired=facts.pair_impaired)
+    if clock is None and facts.tolerance.declared and possible:
+        clock = _clock(facts, policy)
+    loss = _loss(facts, policy) if possible else None
+    request = cut_over_request(facts, policy, now)
+    return Decision(
+        server=facts.server.id,
+        outage=facts.outage.id,
+        at=now,
+        action=action,
+        playbook=playbook,
+        reasons=tuple(reasons),
+        review_at=min(due, now + policy.review) if due and due > now else now + policy.review,
+        way=GEO_RESTORE if possible else None,
+        start_by=clock.start_by if clock else None,
+        start_at=clock.start_at if clock else None,
+        cut_over_at=clock.cut_over_at if clock else None,
+        must_serve_by=clock.must_serve_by if clock else None,
+        restore_p50=belief.quantile(0.5) if possible else None,
+        restore_p90=belief.quantile(0.9) if possible else None,
+        outlook=_outlook(facts, policy, now, clock) if clock else None,
+        data_loss_bound=loss,
+        consent_needed=playbook == GEO_RESTORE and action is not Action.DONE and cutovers.consent_missing(request),
+    )
+
+
+def _outlook(facts: Facts, policy: Policy, now: datetime, clock: deadlines.Deadlines) -> deadlines.Outlook:
+    began = facts.outage.impact_start
+    assert facts.tolerance.rto is not None
+    copy = facts.copy if facts.copy.state in (copies.State.RESTORING, copies.State.READY) else copies.Copy()
+    plan = deadlines.Plan(
+        elapsed=max(now - began, timedelta()),
+        rto=facts.tolerance.rto,
+        start=(copy.started_at or max(clock.start_at, now)) - began,
+        ready=copy.state is copies.State.READY,
+        cut_over=clock.cut_over_at - began,
+        takes=policy.timing.cutover,
+    )
+    return deadlines.outlook(plan, _belief(facts, policy), policy.survival)
+
+
+_SENTENCES = {
+    "promoted": "Applications were sent to the copy; going back is a change of its own.",
+    "up": "The server answers our probes, whatever the event says.",
+    "closed": "Azure calls the outage over and nothing here proves otherwise.",
+    "elsewhere": "The outage does not concern this server: another region, or no service that PostgreSQL stands on.",
+    "silent-since": "The server fell silent long after the outage was over, so the outage is not why.",
+    "failing": "The server has just stopped answering; a short silence is not an outage.",
+    "unknown": "The server has not been probed lately enough to say anything.",
+    "down": "The server does not answer our probes, and did before.",
+    "unproven": "The server never answered from here, so its silence proves nothing about the outage.",
+    "undeclared": "No tolerance is declared (tag outage-rto), and nobody's data is put at risk without a declared yes.",
+    "would-restore": "With a declared tolerance it could be geo-restored into the paired region.",
+    "would-not": "Even with a declared tolerance: {why}",
+    "gave-up": "A restore was tried and ended without a usable copy; another one is started only by hand.",
+    "never": "Its owner declared outage-cutover=never, so a copy would never be used.",
+    "early": "There is time: starting a copy can wait another {until} and still meet the RTO.",
+    "eager": "Its owner asked for an early copy (outage-hedge=eager); it costs money, not data.",
+    "due": "Waiting longer would put the RTO at risk: the copy must be started now.",
+    "overdue": "The RTO is shorter than restores are known to take, so the copy is started at once.",
+    "restoring": "The copy is being restored; nothing is cut over before it is ready and due.",
+    "hold": "The copy is ready. Cutting over loses data, so it waits another {until} for the region to return.",
+    "tolerance-spent": "The tolerance is spent, the server is still down, and everything needed is agreed.",
+    "settling": "It seems to be over. The copy is kept another {until}, because outages recur.",
+    "not-needed": "It stayed over; the copy is not needed, and nothing was lost because nothing was cut over.",
+}
+
+
+def _reason(id_: str, **words: str) -> Reason:
+    return Reason(id=id_, text=_SENTENCES[id_].format(**words))

@@ -1,0 +1,86 @@
+"""What our own probes prove about one server. Azure says that something is wrong; this says whether it is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What the probes amount to."""
+
+    DOWN = "down"
+    """Did not answer for at least the confirmation time, having answered before the outage."""
+    FAILING = "failing"
+    """Does not answer, but not for long enough."""
+    UP = "up"
+    """Answered the newest probe."""
+    UNPROVEN = "unproven"
+    """Does not answer, and never did from here: a firewall looks the same. Proves nothing."""
+    UNKNOWN = "unknown"
+    """Not probed lately."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How much silence is proof."""
+
+    confirm: timedelta = timedelta(minutes=5)
+    """Silence for this long means down. A minute of lost connectivity must never move a database."""
+    fresh: timedelta = timedelta(minutes=2)
+    """A probe older than this proves nothing any more."""
+    recovered: timedelta = timedelta(minutes=15)
+    """Answering for this long, after silence, means back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One look at a server over the wire."""
+
+    at: datetime
+    answered: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What the probes of one server have shown so far. The empty value: never probed."""
+
+    last: Probe | None = None
+    failing_since: datetime | None = None
+    """First failed probe of the present silence; None while it answers."""
+    answering_since: datetime | None = None
+    """First answered probe of the present spell; None while it is silent."""
+    last_answer_at: datetime | None = None
+    """None: never reached from here."""
+
+
+def observe(health: Health, probe: Probe) -> Health:
+    """Fold one probe in. An older probe than the newest known changes nothing."""
+    if health.last is not None and probe.at < health.last.at:
+        return health
+    if probe.answered:
+        return Health(
+            last=probe, answering_since=health.answering_since or probe.at, failing_since=None, last_answer_at=probe.at
+        )
+    return replace(health, last=probe, failing_since=health.failing_since or probe.at, answering_since=None)
+
+
+def weigh(health: Health, policy: Policy, now: datetime) -> Verdict:
+    """What the probes prove at `now`."""
+    if health.last is None or now - health.last.at > policy.fresh:
+        return Verdict.UNKNOWN
+    if health.last.answered:
+        return Verdict.UP
+    if health.last_answer_at is None:
+        return Verdict.UNPROVEN
+    since = health.failing_since or health.last.at
+    return Verdict.DOWN if health.last.at - since >= policy.confirm else Verdict.FAILING
+
+
+def recovered(health: Health, policy: Policy, now: datetime) -> bool:
+    """Whether the server is back to stay: answering for the whole settling time, and still."""
+    if weigh(health, policy, now) is not Verdict.UP or health.answering_since is None or health.last is None:
+        return False
+    return health.last.at - health.answering_since >= policy.recovered

@@ -1,0 +1,259 @@
+"""Bytes to JSON values, with whatever was spoiled set apart.
+
+One poisoned record must not cost its neighbours, and no input may cost more than linear time: first the whole body is
+read strictly; only when that fails are its objects cut out by their brackets and read one by one.
+
+What is known to arrive, and from where:
+- a value as a JSON string, once or twice, and arrays of such strings: DataDog/datadog-serverless-functions
+  azure/activity_logs_monitoring/index.js (`JSON_STRING`, `JSON_STRING_ARRAY`)
+- single-quoted pseudo JSON, raw line breaks in strings: the same, and Elastic's `sanitize_singlequotes`,
+  `sanitize_newlines`
+- `"properties": [ 227 B blob data ]` in PostgreSQL's own logs on a shared hub: elastic/beats issue 40641
+- concatenated and unterminated JSON: microsoft/AzureFunctionforSplunkVS issue 26, grafana/loki issue 8788
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+MOST_BYTES = 32 << 20
+"""Longest body that is read. A page of REST events of 55 regions each runs to some megabytes."""
+MOST_UNPACKED = 4 << 20
+"""Longest gzip content: four times the largest Event Hubs message, so that a bomb stays small."""
+EXCERPT = 2_000
+"""Bytes of a spoiled piece that are kept."""
+_CHUNK = 1 << 16
+_WIDE_WITHOUT_MARK = {"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"}
+_MOST_PAIRS = 200_000
+_MOST_FAILED_PARENTS = 6  # records sit three brackets deep; each level costs at most one reading of the text
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A piece that could not be read, for the quarantine."""
+
+    reason: str
+    position: int | str
+    """Offset in characters into the decoded body, or the path of a piece that JSON could name (`records[3]`)."""
+    raw: bytes
+    """Its first bytes, as they came (UTF-16 and gzip: as UTF-8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A JSON value found in the body."""
+
+    value: object
+    offset: int
+
+
+Known = Callable[[object], bool]
+"""Whether a value is an event or holds some. Fragments of a broken record are not."""
+
+
+def read(body: bytes, known: Known) -> tuple[list[Document], list[Unreadable]]:
+    """All JSON values of a body, and the pieces that are none. Never raises."""
+    if len(body) > MOST_BYTES:
+        return [], [Unreadable(f"longer than {MOST_BYTES} bytes", 0, body[:EXCERPT])]
+    complaint = ""
+    content: bytes | None = body
+    if body.startswith(b"\x1f\x8b"):  # no gzipped record was ever seen; a cheap defence
+        content, complaint = _unpack(body)
+    spoiled = [Unreadable(complaint, 0, body[:EXCERPT])] if complaint else []
+    if not content:
+        return [], spoiled or [Unreadable("empty", 0, body[:EXCERPT])]
+    documents, more = read_text(_decode(content), known)
+    return documents, spoiled + more
+
+
+def read_text(text: str, known: Known) -> tuple[list[Document], list[Unreadable]]:
+    """As `read`, for text: a body once decoded, or a string that stood where a value should."""
+    if not text.strip("\ufeff\0 \t\r\n"):
+        return [], [Unreadable("empty", 0, _raw(text))]
+    value, complaint = _lenient(text.strip("\ufeff\0"))
+    if not complaint:
+        return [Document(value, 0)], []
+    return _recover(text, known, complaint)
+
+
+def embedded(value: object) -> object:
+    """A value that may have been put into a string, or into a string within a string; itself when it was not."""
+    for _ in range(3):
+        if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "[", '"'}:
+            return value
+        inner, complaint = _lenient(value)
+        if complaint:
+            return value
+        value = inner
+    return value
+
+
+def excerpt(value: object) -> bytes:
+    """A piece of JSON as text again, for the quarantine."""
+    if isinstance(value, str):
+        return _raw(value)
+    try:
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")[:EXCERPT]
+    except (ValueError, RecursionError):
+        return b""  # nested as deeply as the reader allows: the body is kept elsewhere, whole
+
+
+def _unpack(body: bytes) -> tuple[bytes | None, str]:
+    """What can be unpacked, and what is wrong with the rest. Nothing at all of what grows too long."""
+    inflater = zlib.decompressobj(31)
+    content = bytearray()
+    for start in range(0, len(body), _CHUNK):
+        try:
+            content += inflater.decompress(body[start : start + _CHUNK], MOST_UNPACKED - len(content) + 1)
+        except zlib.error:
+            return bytes(content), "gzip that is damaged"
+        if len(content) > MOST_UNPACKED:
+            return None, f"gzip of more than {MOST_UNPACKED} bytes"
+        if inflater.eof:
+            rest = start + _CHUNK < len(body) or inflater.unused_data
+            return bytes(content), "something follows the gzip" if rest else ""
+    return bytes(content), "gzip that breaks off"
+
+
+def _decode(body: bytes) -> str:
+    """Text whose undecodable bytes survive as surrogates, so that an excerpt can give them back unchanged."""
+    encoding = json.detect_encoding(body)
+    if encoding in _WIDE_WITHOUT_MARK and body.count(0) * 3 < len(body):
+        encoding = "utf-8"  # a stray NUL at the start is no UTF-16
+    return body.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
+
+
+def _raw(text: str) -> bytes:
+    piece = text[:EXCERPT]
+    try:
+        return piece.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # surrogates that JSON escapes made, not bytes
+        return piece.encode("utf-8", "replace")
+
+
+def _integer(digits: str) -> int | str:
+    """Python refuses to convert more than 4300 digits; no number of Azure's has more than 19."""
+    return int(digits) if len(digits) <= 20 else digits
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_int=_integer)  # raw line breaks in strings are seen: let them be
+
+
+def _loads(text: str) -> tuple[object, str]:
+    """The value, or a complaint. Depth is bounded by the interpreter's recursion limit."""
+    try:
+        return _DECODER.decode(text), ""
+    except json.JSONDecodeError as error:
+        return None, f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos}"
+    except RecursionError:
+        return None, "not read: nested too deeply"
+
+
+def _lenient(text: str) -> tuple[object, str]:
+    value, complaint = _loads(text)
+    if not complaint:
+        return value, ""
+    opening = text.lstrip()[:2]
+    if opening in {"{\\", "[\\"}:  # escaped as if for a string, without the quotes around
+        value, still = _loads(f'"{text}"')
+        if not still:
+            return value, ""
+    if _SINGLE_QUOTED.search(text):
+        value, still = _loads(_TOKEN.sub(_double_quoted, text))
+        if not still:
+            return value, ""
+    return None, complaint
+
+
+_SINGLE_QUOTED = re.compile(r"[{\[,:][ \t\r\n]*'")
+# Every alternative ends at the end of the text at the latest, and nothing is read twice: linear on any input.
+# An apostrophe closes only before punctuation: 'it's down'.
+_TOKEN = re.compile(
+    r""""(?:[^"\\]++|\\.?)*+"? | '(?:[^'\\]++|\\.?|'(?!\s{0,99}+(?:[:,\]}]|\Z)))*+'? | \b(?:True|False|None)\b""",
+    re.DOTALL | re.VERBOSE,
+)
+_PYTHON = {"True": "true", "False": "false", "None": "null"}
+
+
+def _double_quoted(match: re.Match[str]) -> str:
+    token = match.group()
+    if not token.startswith("'"):
+        return _PYTHON.get(token, token)
+    inner = token[1:-1].replace("\\'", "'")
+    return '"' + re.sub(r'\\.|"', lambda m: '\\"' if m.group() == '"' else m.group(), inner, flags=re.DOTALL) + '"'
+
+
+_BRACKET_OR_STRING = re.compile(r'[{}\[\]]|"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
+# A stray quote turns text inside out; then a "string" that ends like this is the gap between two records.
+_TURNED_GAP = re.compile(r'[}\]]\s*,?\s*\{\s*"\Z')
+
+
+def _pairs(text: str) -> list[tuple[int, int, bool]]:
+    """Where objects begin and end (exclusive), and whether anything was open around them; linear, forgiving."""
+    found: list[tuple[int, int, bool]] = []
+    open_: list[int] = []
+    position = 0
+    while (token := _BRACKET_OR_STRING.search(text, position)) and len(found) < _MOST_PAIRS:
+        position = token.end()
+        char = token.group()[0]
+        if char in "{[":
+            open_.append(token.start())
+        elif char == '"' and _is_turned_gap(token.group()):
+            while open_ and text[open_[-1]] == "{":  # the record that had the stray quote ends here, unclosed
+                open_.pop()
+            position = token.start() + token.group().rindex("{")
+        elif char in "}]":
+            opener = "{" if char == "}" else "["
+            while open_ and text[open_[-1]] != opener:
+                open_.pop()
+            if open_:
+                start = open_.pop()
+                if char == "}":
+                    found.append((start, position, bool(open_)))
+    return sorted(found)
+
+
+def _is_turned_gap(string: str) -> bool:
+    return len(string) > 3 and bool(_TURNED_GAP.search(string[-200:]))
+
+
+def _recover(text: str, known: Known, complaint: str) -> tuple[list[Document], list[Unreadable]]:
+    """The objects that can be read, outermost first; what lies between them is spoiled."""
+    documents: list[Document] = []
+    spoiled: list[Unreadable] = []
+    done = 0  # everything before has been judged
+    gap = 0  # where the current spoiled stretch began
+    failed: list[int] = []  # ends of the enclosing objects that could not be read whole
+    for start, end, inside in _pairs(text):
+        while failed and failed[-1] <= start:
+            failed.pop()
+        if start < done or len(failed) > _MOST_FAILED_PARENTS:
+            continue
+        value, broken = _lenient(text[start:end])
+        if broken:
+            failed.append(end)
+            continue
+        done = end
+        if not inside or known(value):
+            documents.append(Document(value, start))
+            spoiled.extend(_spoiled(text, gap, start, complaint))
+            gap = end
+    spoiled.extend(_spoiled(text, gap, len(text), complaint))
+    if not documents and not spoiled:  # brackets only: still nothing that anybody should lose sight of
+        spoiled.append(Unreadable(complaint, 0, _raw(text)))
+    return documents, spoiled
+
+
+_SCAFFOLDING = re.compile(r"""["'](?:records|value|data)["']\s*:|["']|[\s,\[\]{}\ufeff\0\x1e]+""", re.IGNORECASE)
+
+
+def _spoiled(text: str, start: int, end: int, complaint: str) -> Iterator[Unreadable]:
+    """The stretch as one piece, unless it is only the brackets and commas around records."""
+    stretch = text[start:end]
+    if _SCAFFOLDING.sub("", stretch):
+        lead = len(stretch) - len(stretch.lstrip(" \t\r\n,]}\ufeff"))
+        yield Unreadable(complaint, start + lead, _raw(stretch[lead:]))

@@ -1,0 +1,173 @@
+"""Reading fields of objects whose keys, types and presence nobody guarantees.
+
+Azure's own spelling varies by channel and by year (`isSynthetic`, `IsSynthetic`; `impactStartTime`, `ImpactStartTime`),
+and one record can hold a key twice in two casings with two types (`Level`: 5 beside `level`: "Informational"). So keys
+are compared without case, all values of a key are kept, and each question takes the first value of the type it needs.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from responder.core.payloads import documents
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICKS_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
+_SCALARS = (str, bool, int, float)
+_NO = {"", "false", "0", "no", "none", "null"}
+
+
+class Fields:
+    """Read access to one object, or to several laid over each other (the first to answer wins)."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, *layers: object) -> None:
+        self._values: dict[str, list[object]] = {}
+        for layer in layers:
+            if isinstance(layer, Fields):
+                for key, values in layer._values.items():
+                    self._values.setdefault(key, []).extend(values)
+            elif isinstance(layer, dict):
+                for key, value in layer.items():
+                    if value is not None:
+                        self._values.setdefault(_fold(str(key)), []).append(value)
+
+    def __contains__(self, name: str) -> bool:
+        return _fold(name) in self._values
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+    def all(self, *names: str) -> Iterable[object]:
+        """Every value of these fields, in the order of the names."""
+        for name in names:
+            yield from self._values.get(_fold(name), ())
+
+    def text(self, *names: str, limit: int = 2_000) -> str | None:
+        """The first of these fields that says something: a string, a number, or `{"value": string}` (Activity Log)."""
+        for value in self.all(*names):
+            if isinstance(value, dict):
+                value = next(iter(Fields(value).all("value")), None)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                value = str(value)
+            if isinstance(value, str) and (cleaned := clean(value, limit)):
+                return cleaned
+        return None
+
+    def word(self, *names: str) -> str | None:
+        """The first of these fields that is a word, in lower case and without blanks; numbers are not words."""
+        for value in self.all(*names):
+            found = Fields({"it": value}).text("it", limit=100)
+            if found and not isinstance(value, int | float) and not found.lstrip("-").isdecimal():
+                return "".join(found.split()).casefold()
+        return None
+
+    def time(self, *names: str) -> datetime | None:
+        """The first of these fields that is a moment."""
+        return next((moment for value in self.all(*names) if (moment := time(value))), None)
+
+    def flag(self, *names: str) -> bool:
+        """Whether any of these fields is set to anything but a clear no. For flags that must not be missed."""
+        return not all(isinstance(each, _SCALARS) and str(each).strip().casefold() in _NO for each in self.all(*names))
+
+    def mapping(self, *names: str) -> dict[str, object] | None:
+        """The first of these fields that is an object, also one that was put into a string."""
+        for value in self.all(*names):
+            if isinstance(found := documents.embedded(value), dict) and found:
+                return found
+        return None
+
+    def items(self, *names: str) -> list[object]:
+        """The first of these fields that is a list with something in it; a single object counts as a list of one."""
+        for value in self.all(*names):
+            found = documents.embedded(value)
+            if isinstance(found, list | dict) and found:
+                return found if isinstance(found, list) else [found]
+        return []
+
+
+def _fold(key: str) -> str:
+    return _fold_short(key) if len(key) <= 64 else key  # no key of Azure's is longer; nor may the cache hold megabytes
+
+
+@functools.lru_cache(maxsize=4_096)
+def _fold_short(key: str) -> str:
+    return key.casefold().replace("_", "").replace(" ", "")
+
+
+_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def clean(text: str, limit: int) -> str:
+    """Text that can be printed and stored: no NUL (PostgreSQL refuses it), no lone surrogates (UTF-8 does)."""
+    return _UNSTORABLE.sub("", text[: limit + 1]).encode("utf-8", "replace").decode()[:limit].strip()
+
+
+_TAG = re.compile(r"<[^<>]*>")
+
+
+def prose(text: str | None, limit: int = 2_000) -> str:
+    """What a communication says, without its HTML. Malformed tags stay as they are; nothing here is safe HTML."""
+    return " ".join(html.unescape(_TAG.sub(" ", text[: limit * 4])).split())[:limit] if text else ""
+
+
+def time(value: object) -> datetime | None:
+    """A moment in UTC, or None for what is none: Azure writes `0001-01-01T00:00:00` (no zone) for "not mitigated yet".
+
+    No zone means UTC. Three to seven fraction digits occur. Resource Graph's raw encoding is not documented
+    (Microsoft's own queries wrap it in `todatetime(tolong(...))` or compare it as it is): ISO, epoch and .NET ticks
+    are read.
+    """
+    try:
+        found = _number(number) if (number := _as_number(value)) is not None else _iso(value)
+        if found is None:
+            return None
+        moment = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if 2000 <= moment.year < 2200 else None
+
+
+def _as_number(value: object) -> float | None:
+    if isinstance(value, str):
+        digits = value.strip()
+        return float(digits) if 10 <= len(digits) <= 20 and digits.isascii() and digits.isdigit() else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _iso(value: object) -> datetime | None:
+    return datetime.fromisoformat(value.strip()) if isinstance(value, str) and len(value) <= 64 else None
+
+
+def _number(value: float) -> datetime | None:
+    if 1e9 <= value < 1e10:
+        return _EPOCH + timedelta(seconds=value)
+    if 1e12 <= value < 1e13:
+        return _EPOCH + timedelta(milliseconds=value)
+    if 6e17 <= value < 7e17:
+        return _TICKS_EPOCH + timedelta(microseconds=value / 10)
+    return None
+
+
+_SUBSCRIPTION = re.compile(r"/subscriptions/([^/\s][^/]*)", re.IGNORECASE)
+
+
+def subscription(*paths: object) -> str | None:
+    """The subscription id, lower-cased, from the first ARM id that has one. Not every channel gives it a field."""
+    for path in paths:
+        if isinstance(path, str) and (match := _SUBSCRIPTION.search(path[:4_000])):
+            return clean(match[1], 100).lower() or None
+    return None
+
+
+def resource(*paths: object) -> str | None:
+    """The first ARM id of a resource, lower-cased: the diagnostic stream upper-cases them. A subscription is none."""
+    for path in paths:
+        if isinstance(path, str) and "/providers/" in (lowered := clean(path, 2_000).lower()):
+            return lowered.rstrip("/")
+    return None

@@ -1,0 +1,112 @@
+"""Which services in which regions, from any of Azure's spellings, and what of it concerns us.
+
+The same list goes by four vocabularies:
+    push            impactedServices (JSON in a string, or an array): ServiceName ServiceGuid
+                    ImpactedRegions[].RegionName/RegionId
+    REST, SDK       impact: impactedService impactedServiceGuid impactedRegions[].impactedRegion/status
+    Resource Graph  Impact: the same in PascalCase
+    emerging issues impacts: name regions[].name/id
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+
+from responder.core import regions, services
+from responder.core.events import Impact, Status
+from responder.core.payloads import wording
+from responder.core.payloads.fields import Fields
+
+_NAMES = ("impactedService", "serviceName", "name", "serviceId", "service")
+_GUIDS = ("impactedServiceGuid", "serviceGuid", "guid")
+_REGIONS = ("impactedRegions", "regions")
+_REGION_NAMES = ("impactedRegion", "regionName", "name", "region")
+_REGION_IDS = ("regionId", "id")
+
+# `Global` and `Region Unknown` occur in real events; the others are guesses at the same idea.
+_NO_REGIONS = {"global", "regionunknown", "unknown", "nonregional", "allregions", "multipleregions", "none", "null"}
+# A region newer than our table must not be lost: servers there carry its name as their location.
+_LIKE_A_REGION = re.compile(r"[a-z][a-z0-9]{2,39}")
+
+_MOST_IMPACTS = 25_000  # all 300 services in all 80 regions
+
+
+def read(listed: Iterable[object], status: Status) -> tuple[Impact, ...]:
+    """Impacts as listed. `status` is the event's, for regions that give none of their own."""
+    every = (impact for entry in listed for impact in _of_service(entry, status))
+    return tuple(dict.fromkeys(itertools.islice(every, _MOST_IMPACTS)))
+
+
+def scalar(service: str | None, region: str | None, status: Status) -> tuple[Impact, ...]:
+    """Impacts from `service` and `region`, which name one of several each: only where there is no list."""
+    if service is None and region is None:
+        return ()
+    name = service or ""
+    relation = services.relation(name)
+    return tuple(
+        Impact(service=name, relation=relation, region=region_name(part), status=status)
+        for part in (region or "").split(",")[:200]
+    )
+
+
+def _of_service(entry: object, status: Status) -> Iterator[Impact]:
+    service = Fields(entry)
+    name, guid = service.text(*_NAMES, limit=200), service.text(*_GUIDS, limit=100)
+    if name is None and guid is None:
+        return
+    relation = services.relation(name or "", guid)
+    for listed in service.items(*_REGIONS) or [""]:
+        region = Fields({"name": listed} if isinstance(listed, str) else listed)
+        yield Impact(
+            service=name or guid or "",
+            relation=relation,
+            region=region_name(region.text(*_REGION_NAMES, limit=100), region.text(*_REGION_IDS, limit=100)),
+            status=_status(region, status),
+        )
+
+
+def _status(region: Fields, otherwise: Status) -> Status:
+    """REST: status is per service and region, and the newest update (the first) can withdraw one of them."""
+    newest = Fields(next(iter(region.items("updates")), None))
+    if any(map(wording.is_false_positive, wording.tags(newest))):
+        return Status.RESOLVED
+    return wording.STATUSES.get(region.word("status") or "", otherwise)
+
+
+@functools.lru_cache(maxsize=4_096)
+def region_name(name: str | None, id_: str | None = None) -> regions.RegionName | None:
+    """The programmatic name, or None for what is no region."""
+    found = regions.find(name or "") or regions.find(id_ or "") or _by_status_page_id(id_ or "")
+    if found:
+        return found.name
+    for candidate in map(regions.normalise, (id_ or "", name or "")):
+        if _LIKE_A_REGION.fullmatch(candidate) and candidate not in _NO_REGIONS:
+            return candidate
+    return None
+
+
+def _by_status_page_id(id_: str) -> regions.Region | None:
+    """The status page turns names round: `us-central`, `europe-west`."""
+    return regions.find("".join(reversed(id_.split("-", 5))))
+
+
+def concerning_us(impacts: tuple[Impact, ...], status: Status) -> tuple[tuple[Impact, ...], Status]:
+    """The impacts that matter to PostgreSQL, and what the event as a whole then says.
+
+    In each region the closest service decides. An active event in which all that concerns us is resolved is resolved
+    for us, though other services may still be down: `status` of REST is per service and region.
+    """
+    related = [impact for impact in impacts if impact.relation is not services.Relation.UNRELATED]
+    postgresql_in = {impact.region for impact in related if impact.relation is services.Relation.POSTGRESQL}
+    deciding = [
+        impact
+        for impact in related or impacts
+        if impact.relation is services.Relation.POSTGRESQL or impact.region not in postgresql_in
+    ]
+    if status is not Status.ACTIVE or not deciding:
+        return tuple(deciding), status
+    live = tuple(impact for impact in deciding if impact.status is not Status.RESOLVED)
+    return (live, status) if live else (tuple(deciding), Status.RESOLVED)

@@ -1,0 +1,107 @@
+"""The servers of the estate, as the inventory last saw them. Decisions read these, never the failing region."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+from responder.core import regions
+
+ServerId = NewType("ServerId", str)
+"""ARM resource id in lower case: Azure compares ids without case, and so do we, by storing one form."""
+
+_ID = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourcegroups/(?P<group>[^/]+)"
+    r"/providers/microsoft\.dbforpostgresql/(?P<type>flexibleservers|servers)/(?P<name>[^/]+)"
+)
+
+
+class Family(StrEnum):
+    """Which of the two products, hence which control plane."""
+
+    FLEXIBLE = "flexible"
+    SINGLE = "single"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One PostgreSQL server with its captured configuration."""
+
+    id: ServerId
+    name: str
+    family: Family
+    subscription_id: str
+    resource_group: str
+    region: regions.RegionName
+    tier: str
+    """`Basic` (Single Server only), `Burstable`, `GeneralPurpose` or `MemoryOptimized`."""
+    sku: str = ""
+    version: str = ""
+    storage_gb: int | None = None
+    """Provisioned storage; stands for the used data until a drill tells better. None: not known."""
+    geo_backup: bool = False
+    """Geo-redundant backup, fixed when the server was created."""
+    fqdn: str = ""
+    state: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    public_access: bool = True
+    seen_at: datetime | None = None
+    """When the inventory last saw it."""
+
+    def log_context(self) -> dict[str, str]:
+        """The fields that every log line about this server carries."""
+        return {"server": self.name, "region": self.region}
+
+
+def server_id(text: str) -> ServerId:
+    """The one spelling of an ARM id."""
+    return ServerId(text.strip().rstrip("/").lower())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """The parts of a server's ARM id, in lower case like the id itself."""
+
+    subscription_id: str
+    resource_group: str
+    family: Family
+    name: str
+
+
+def address_of(id_: str) -> Address | None:
+    """Take an ARM id apart; None when it does not name a PostgreSQL server."""
+    match = _ID.fullmatch(id_.strip().rstrip("/").lower())
+    if match is None:
+        return None
+    family = Family.FLEXIBLE if match["type"] == "flexibleservers" else Family.SINGLE
+    return Address(
+        subscription_id=match["subscription"], resource_group=match["group"], family=family, name=match["name"]
+    )
+
+
+def id_of(address: Address) -> ServerId:
+    """The ARM id of a server that may not exist yet."""
+    kind = "flexibleservers" if address.family is Family.FLEXIBLE else "servers"
+    return server_id(
+        f"/subscriptions/{address.subscription_id}/resourcegroups/{address.resource_group}"
+        f"/providers/microsoft.dbforpostgresql/{kind}/{address.name}"
+    )
+
+
+def copy_name(server: Server, cause: str, attempt: int) -> str:
+    """Deterministic name of what we create for `server` because of `cause`: found again after a crash, and adopted.
+
+    Args:
+        cause: the id of the run that makes it.
+        attempt: 1 for the first; a failed attempt is never written over.
+
+    At most 63 characters, lower-case letters, digits and hyphens, as
+    https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules demands.
+    """
+    digest = hashlib.sha256(f"{server.id}|{cause}|{attempt}".encode()).hexdigest()[:8]
+    return f"{server.name.lower()[:50]}-geo-{digest}"

@@ -1,0 +1,127 @@
+"""What the owner of a server declared it can bear: Azure tags over defaults. Read, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from responder.core import durations, errors
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Cutover(StrEnum):
+    """Who may send the applications to a copy that lacks the newest data."""
+
+    AUTO = "auto"
+    ASK = "ask"
+    NEVER = "never"
+
+
+class Hedge(StrEnum):
+    """When a copy is started before it is known to be needed."""
+
+    EAGER = "eager"
+    LAZY = "lazy"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The DNS record that applications use to reach the server: `zone/record`."""
+
+    zone: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """One server's declaration. Undeclared is a value, too: the server then waits and its owner is told."""
+
+    rto: timedelta | None = None
+    """How long it may be unreachable, counted from the impact start. Tag `outage-rto`. None: undeclared."""
+    rpo: timedelta | None = None
+    """How much of the newest data may be lost. Tag `outage-rpo`. None: any loss needs a human."""
+    cutover: Cutover = Cutover.ASK
+    priority: int = 3
+    """1 is restored first, 5 last."""
+    hedge: Hedge = Hedge.LAZY
+    dns: Record | None = None
+    target_group: str | None = None
+    """Resource group for the copy. It must lie outside the failed region. None: the settings' default."""
+    owner: str | None = None
+    problems: tuple[str, ...] = field(default=())
+    """Tags that could not be read, each in a sentence with its remedy. With any problem the server is undeclared."""
+
+    @property
+    def declared(self) -> bool:
+        """Whether the owner said how long the server may be away, readably."""
+        return self.rto is not None and not self.problems
+
+
+def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Tolerance:
+    """Read the `outage-*` tags of a server over the organisation's defaults.
+
+    A tag that cannot be read never raises: it is a problem shown in `responder inventory` and makes the server
+    undeclared, because half a declaration could cost data nobody agreed to lose.
+    """
+    base = defaults or Tolerance()
+    given = {key.strip().lower(): value.strip() for key, value in tags.items()}
+    problems: list[str] = []
+
+    def tag(name: str) -> str | None:
+        return given.get(f"outage-{name}") or None
+
+    def duration(name: str, default: timedelta | None) -> timedelta | None:
+        text = tag(name)
+        if text is None:
+            return default
+        try:
+            return durations.parse(text, place=f"tag outage-{name}")
+        except errors.InputError as error:
+            problems.append(str(error))
+            return None
+
+    def choice(name: str, kind: type[E], default: E) -> E:
+        text = tag(name)
+        if text is None:
+            return default
+        try:
+            return kind(text.lower())
+        except ValueError:
+            problems.append(f"tag outage-{name}: {text[:40]!r} is none of {', '.join(kind)}. Choose one of them.")
+            return default
+
+    return Tolerance(
+        rto=duration("rto", base.rto),
+        rpo=duration("rpo", base.rpo),
+        cutover=choice("cutover", Cutover, base.cutover),
+        priority=_priority(tag("priority"), base.priority, problems),
+        hedge=choice("hedge", Hedge, base.hedge),
+        dns=_record(tag("dns"), problems) or base.dns,
+        target_group=tag("target-group") or base.target_group,
+        owner=tag("owner") or base.owner,
+        problems=tuple(problems),
+    )
+
+
+def _priority(text: str | None, default: int, problems: list[str]) -> int:
+    if text is None:
+        return default
+    if text in {"1", "2", "3", "4", "5"}:
+        return int(text)
+    problems.append(f"tag outage-priority: {text[:40]!r} is not a number from 1 (first) to 5 (last).")
+    return default
+
+
+def _record(text: str | None, problems: list[str]) -> Record | None:
+    if text is None:
+        return None
+    zone, slash, name = text.partition("/")
+    if slash and zone and name and "/" not in name:
+        return Record(zone=zone.lower(), name=name.lower())
+    problems.append(f"tag outage-dns: {text[:60]!r} is not `zone/record`. Write it like db.contoso.example/orders.")
+    return None

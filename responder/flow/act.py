@@ -1,0 +1,230 @@
+"""Act: carry out runs, one step at a time. The journal is written before an effect (intent) and after it (outcome).
+
+    claim a due run ─► condition? ─► intent ─► execute ─► outcome ─► next step, or wait
+                                     └─ found an intent without an outcome: reconcile, never repeat blindly
+
+A wait is a row: whoever claims the run at `wake_at` goes on from what is written. Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from responder import clock
+from responder import steps as kinds
+from responder.core import announcements, errors, playbooks, runs, tolerances
+from responder.flow import facts, wakes
+from responder.steps import doors
+from responder.store import sqlite
+
+_log = structlog.get_logger(__name__)
+
+_SLOTS = 50  # runs acted on at the same moment; waiting runs take none
+_LONGEST_NAP = timedelta(seconds=30)
+_ATTEMPT_LIMIT = timedelta(minutes=5)  # a single execution of a step never takes longer; waits are rows
+_BACK_OFF = timedelta(seconds=2)
+_LONGEST_BACK_OFF = timedelta(minutes=5)
+
+
+class Fenced(Exception):
+    """The run was claimed by somebody else meanwhile. Whatever we were about to write or do is theirs now."""
+
+
+class Act:
+    """Takes due runs from the journal and carries them on."""
+
+    def __init__(
+        self, store: sqlite.Store, doors_: doors.Doors, defaults: tolerances.Tolerance, *,
+        wake: wakes.Wake, assess: wakes.Wake,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._doors = doors_
+        self._defaults = defaults
+        self._wake = wake
+        self._assess = assess
+        self._busy: dict[runs.RunId, asyncio.Task[runs.Run]] = {}
+
+    async def run(self) -> None:
+        """Until cancelled; then the steps under way are given up, and the journal knows what to reconcile."""
+        try:
+            while True:
+                await self._fill_slots()
+                await self._wake.wait(await self._store.runs.next_wake(excluding=tuple(self._busy)), _LONGEST_NAP)
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def _fill_slots(self) -> None:
+        while len(self._busy) < _SLOTS:
+            run = await self._store.runs.claim(clock.now(), excluding=tuple(self._busy))
+            if run is None:
+                return
+            task = asyncio.create_task(self.carry_on(run), name=f"run {run.id}")
+            self._busy[run.id] = task
+            task.add_done_callback(functools.partial(self._left, run.id))
+
+    def _left(self, id_: runs.RunId, _: asyncio.Task[runs.Run]) -> None:
+        self._busy.pop(id_, None)
+        self._wake.ring()
+
+    async def carry_on(self, run: runs.Run) -> runs.Run:
+        """Carry a claimed run on until it waits or ends. Returns it as it was left."""
+        try:
+            while run.state is runs.State.READY or (run.wake_at and not run.state.ended):
+                run = await self._one_step(run)
+                if run.state is not runs.State.READY:
+                    break
+        except Fenced:
+            _log.warning("run.fenced", **run.log_context())
+        except errors.StoreError as error:
+            _log.error("run.store-failed", **run.log_context(), error=str(error))
+        if run.state.ended:
+            await self._ended(run)
+        self._assess.ring()
+        return run
+
+    async def _one_step(self, run: runs.Run) -> runs.Run:
+        step = run.playbook.step(run.step or "")
+        assert step is not None, "a run that has not ended names a step of its own playbook"
+        signals = await self._store.runs.take_signals(run.id, run.fence)
+        stop = next((signal for signal in signals if signal.topic is runs.Topic.CANCEL), None)
+        records = await self._store.runs.steps(run.id)
+        if stop is not None:
+            return await self._cancel(run, stop, records)
+        outputs = {id_: record.output for id_, record in records.items() if record.state is runs.StepState.DONE}
+        if step.id not in records and not all(condition.holds(outputs) for condition in step.when):
+            passed, skipped = runs.skip(run, clock.now(), "its condition does not hold")
+            return await self._write(passed, skipped)
+        return await self._act(run, step, records.get(step.id), outputs)
+
+    async def _act(
+        self, run: runs.Run, step: playbooks.Step, record: runs.StepRecord | None, outputs: Mapping[str, Any]
+    ) -> runs.Run:
+        kind = kinds.KINDS[step.kind]
+        interrupted = record is not None and record.state is runs.StepState.BEGUN
+        resumed = record is not None and record.state is runs.StepState.WAITING
+        if record is None or not (interrupted or resumed):
+            record = runs.begin(run, record, clock.now())
+            await self._write(run, record)
+            _log.info("step.begun", **run.log_context(), attempt=record.attempts)
+        ctx = await self._context(run, step, record, outputs)
+        outcome, record = await self._outcome(kind, ctx, interrupted=interrupted and kind.EFFECT != "read")
+        moved, written = runs.advance(run, record, outcome, clock.now())
+        await self._write(moved, written)
+        self._tell(run, outcome)
+        return moved
+
+    async def _outcome(
+        self, kind: kinds.StepKind, ctx: doors.Context, *, interrupted: bool
+    ) -> tuple[runs.Outcome, runs.StepRecord]:
+        """What the step answered, and its record with whatever it saved on the way."""
+        latest = ctx.record
+
+        async def save(saved: Mapping[str, Any]) -> None:
+            nonlocal latest
+            latest = replace(latest, state=runs.StepState.WAITING, saved=dict(saved))
+            await self._write(ctx.run, latest)
+
+        ctx = replace(ctx, save=save)
+        try:
+            async with asyncio.timeout(_ATTEMPT_LIMIT.total_seconds()):
+                if interrupted:
+                    _log.info("step.reconciled", **ctx.run.log_context())
+                    found = await kind.reconcile(ctx)
+                    if not isinstance(found, runs.NotStarted):
+                        return found, latest
+                return await kind.execute(ctx), latest
+        except (Fenced, errors.StoreError):
+            raise
+        except errors.InputError as error:
+            return runs.Fail(why=str(error)), latest
+        except Exception as error:
+            _log.warning("step.raised", **ctx.run.log_context(), error=str(error), kind=type(error).__name__)
+            return runs.Retry(after=_back_off(latest.attempts), why=str(error) or type(error).__name__), latest
+
+    async def _context(
+        self, run: runs.Run, step: playbooks.Step, record: runs.StepRecord, outputs: Mapping[str, Any]
+    ) -> doors.Context:
+        async def nowhere(_: Mapping[str, Any]) -> None:
+            raise AssertionError("replaced before the step is executed")
+
+        return doors.Context(
+            run=run,
+            step=step,
+            record=record,
+            outputs=outputs,
+            situation=await self._situation(run),
+            doors=self._doors,
+            now=clock.now(),
+            save=nowhere,
+        )
+
+    async def _situation(self, run: runs.Run) -> doors.Situation:
+        server = await self._store.estate.server(run.server_id)
+        if server is None:
+            raise errors.InputError(
+                "run.no-server", f"{run.server_id} is not in the inventory.", remedy="Refresh it, then retry the run."
+            )
+        outage = await self._store.outages.get(run.outage_id) if run.outage_id else None
+        gathered = await facts.gather(self._store, outage, [server], self._defaults) if outage else []
+        decision = await self._store.outages.decision(server.id, outage.id) if outage else None
+        return doors.Situation(
+            server=server,
+            tolerance=tolerances.read(server.tags, defaults=self._defaults),
+            outage=outage,
+            facts=gathered[0] if gathered else None,
+            decision=decision,
+            consent=facts.newest_word(await self._store.runs.signals(run.id)),
+        )
+
+    async def _cancel(self, run: runs.Run, stop: runs.Signal, records: Mapping[str, runs.StepRecord]) -> runs.Run:
+        """End the run before its next effect, and name what was begun."""
+        copy = runs.copy_of(run, records)
+        left = f"; {copy.server_id} exists and is left as it is" if copy.server_id else ""
+        why = f"cancelled by {stop.by}: {stop.payload.get('reason') or 'no reason given'}{left}"
+        return await self._write(runs.cancelled(run, why, clock.now()), None)
+
+    async def _ended(self, run: runs.Run) -> None:
+        _log.info("run.ended", **run.log_context(), state=run.state, why=run.why)
+        if run.state is runs.State.DONE:
+            return
+        failed = announcements.Announcement(
+            key=f"{run.id}/{run.state}",
+            kind=f"run.{run.state}",
+            subject=f"{run.playbook.name} for {run.server_id.rpartition('/')[2]} {run.state}",
+            text=f"{run.why}. Look at it with: responder runs show {run.id}",
+            at=clock.now(),
+            facts={"run": run.id, "server": run.server_id, "outage": run.outage_id or ""},
+        )
+        await self._store.outbox.put([failed])
+
+    async def _write(self, run: runs.Run, record: runs.StepRecord | None) -> runs.Run:
+        if not await self._store.runs.write(run, record):
+            raise Fenced
+        return run
+
+    def _tell(self, run: runs.Run, outcome: runs.Outcome) -> None:
+        match outcome:
+            case runs.Done(output=output):
+                _log.info("step.done", **run.log_context(), **{k: v for k, v in output.items() if k == "verdict"})
+            case runs.Wait(until=until, topic=topic):
+                _log.debug("step.waits", **run.log_context(), until=until.isoformat(), topic=topic)
+            case runs.Retry(after=after, why=why):
+                _log.warning("step.retries", **run.log_context(), after_s=after.total_seconds(), why=why)
+            case runs.Fail(why=why):
+                _log.error("step.failed", **run.log_context(), why=why)
+
+
+def _back_off(attempts: int) -> timedelta:
+    """Exponential with jitter, so that a wave of runs does not come back as one."""
+    grown: timedelta = min(_BACK_OFF * 2.0 ** min(attempts, 10), _LONGEST_BACK_OFF)
+    return grown * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not cryptography

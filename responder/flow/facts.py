@@ -1,0 +1,72 @@
+"""Gathering the facts of a decision from the store; one place for decisions, steps and `responder decide`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from responder.core import copies, cutovers, decisions, evidence, outages, regions, runs, servers, tolerances
+from responder.store import sqlite
+
+
+async def gather(
+    store: sqlite.Store, outage: outages.Outage, affected: Sequence[servers.Server], defaults: tolerances.Tolerance
+) -> list[decisions.Facts]:
+    """The facts of every affected server, in the order given."""
+    health = await store.estate.health([server.id for server in affected])
+    pair = regions.pair_of(outage.region)
+    impaired = any(other.region == pair and other.active for other in await store.outages.open())
+    found = []
+    for server in affected:
+        run = await newest_restore(store, server.id, outage.id)
+        copy, consent = await copy_and_consent(store, run)
+        found.append(
+            decisions.Facts(
+                server=server,
+                tolerance=tolerances.read(server.tags, defaults=defaults),
+                outage=outage,
+                health=health.get(server.id, evidence.Health()),
+                copy=copy,
+                pair_impaired=impaired,
+                consent=consent,
+            )
+        )
+    return found
+
+
+async def newest_restore(
+    store: sqlite.Store, server_id: servers.ServerId, outage_id: outages.OutageId
+) -> runs.Run | None:
+    """The run whose copy counts: the newest with a restore step."""
+    for run in await store.runs.of(server_id, outage_id):
+        if any(step.kind == "restore" for step in run.playbook.steps):
+            return run
+    return None
+
+
+async def copy_and_consent(store: sqlite.Store, run: runs.Run | None) -> tuple[copies.Copy, cutovers.Consent | None]:
+    """What a run's journal says of its copy, and the newest human word about it."""
+    if run is None:
+        return copies.Copy(), None
+    word = newest_word(await store.runs.signals(run.id))
+    return runs.copy_of(run, await store.runs.steps(run.id)), consent_of(word)
+
+
+def newest_word(signals: Sequence[runs.Signal]) -> runs.Signal | None:
+    """The newest approve or decline; a later word replaces an earlier one."""
+    words = [signal for signal in signals if signal.topic in (runs.Topic.APPROVE, runs.Topic.DECLINE)]
+    return max(words, key=lambda signal: signal.at, default=None)
+
+
+def consent_of(word: runs.Signal | None) -> cutovers.Consent | None:
+    """A human's word as the guard wants it."""
+    if word is None:
+        return None
+
+    accepted = word.payload.get("loss_accepted_s")
+    return cutovers.Consent(
+        granted=word.topic is runs.Topic.APPROVE,
+        by=word.by,
+        at=word.at,
+        loss_accepted=timedelta(seconds=float(accepted)) if accepted is not None else None,
+    )

@@ -1,0 +1,174 @@
+"""What people and machines see: rows as plain JSON values. The shapes are a promise: fields are added, not renamed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from responder.core import decisions, evidence, outages, runs, servers, tolerances
+from responder.store import codec, sqlite
+
+Json = dict[str, Any]
+
+
+def time(value: datetime | None) -> str | None:
+    """ISO 8601 UTC, or null."""
+    return value.isoformat().replace("+00:00", "Z") if value else None
+
+
+def seconds(value: timedelta | None) -> float | None:
+    """Seconds, or null."""
+    return round(value.total_seconds(), 3) if value is not None else None
+
+
+def of_decision(decision: decisions.Decision, facts: decisions.Facts | None) -> Json:
+    """A decision with its figures, reasons and facts."""
+    outlook = decision.outlook
+    return {
+        "server": decision.server,
+        "outage": decision.outage,
+        "at": time(decision.at),
+        "playbook": decision.playbook,
+        "action": decision.action.value,
+        "way": decision.way,
+        "start_by": time(decision.start_by),
+        "start_at": time(decision.start_at),
+        "cut_over_at": time(decision.cut_over_at),
+        "must_serve_by": time(decision.must_serve_by),
+        "review_at": time(decision.review_at),
+        "restore_p50_s": seconds(decision.restore_p50),
+        "restore_p90_s": seconds(decision.restore_p90),
+        "p_meet_rto": round(outlook.p_meet_rto, 4) if outlook else None,
+        "p_meet_rto_waiting": round(outlook.p_meet_rto_waiting, 4) if outlook else None,
+        "expected_downtime_s": seconds(outlook.expected_downtime) if outlook else None,
+        "expected_downtime_waiting_s": seconds(outlook.expected_downtime_waiting) if outlook else None,
+        "data_loss_bound_s": seconds(decision.data_loss_bound),
+        "consent_needed": decision.consent_needed,
+        "reasons": [{"id": reason.id, "text": reason.text} for reason in decision.reasons],
+        "facts": json.loads(codec.dump(facts, decisions.Facts)) if facts else None,
+    }
+
+
+def of_run(run: runs.Run, steps: dict[str, runs.StepRecord] | None = None) -> Json:
+    """A run; with its steps in the playbook's order when they are given."""
+    shown: Json = {
+        "id": run.id,
+        "playbook": run.playbook.name,
+        "playbook_version": run.playbook.version,
+        "server": run.server_id,
+        "outage": run.outage_id,
+        "state": run.state.value,
+        "step": run.step,
+        "fence": run.fence,
+        "waiting_for": run.waiting_for,
+        "wake_at": time(run.wake_at),
+        "created_at": time(run.created_at),
+        "created_by": run.created_by,
+        "ended_at": time(run.ended_at),
+        "why": run.why,
+    }
+    if steps is not None:
+        shown["steps"] = [_step(step.id, step.about, steps.get(step.id)) for step in run.playbook.steps]
+    return shown
+
+
+def _step(step_id: str, about: str, record: runs.StepRecord | None) -> Json:
+    return {
+        "id": step_id,
+        "about": about,
+        "state": record.state.value if record else "pending",
+        "attempts": record.attempts if record else 0,
+        "started_at": time(record.started_at) if record else None,
+        "ended_at": time(record.ended_at) if record else None,
+        "output": dict(record.output) if record else {},
+        "why": record.why if record else "",
+    }
+
+
+def of_server(server: servers.Server, tolerance: tolerances.Tolerance, health: evidence.Health | None) -> Json:
+    """A server of the estate with what its owner declared and what our probes last saw."""
+    last = health.last if health else None
+    return {
+        "id": server.id,
+        "name": server.name,
+        "family": server.family.value,
+        "subscription": server.subscription_id,
+        "resource_group": server.resource_group,
+        "region": server.region,
+        "tier": server.tier,
+        "sku": server.sku,
+        "version": server.version,
+        "storage_gb": server.storage_gb,
+        "geo_backup": server.geo_backup,
+        "fqdn": server.fqdn,
+        "seen_at": time(server.seen_at),
+        "tolerance": {
+            "declared": tolerance.declared,
+            "rto_s": seconds(tolerance.rto),
+            "rpo_s": seconds(tolerance.rpo),
+            "cutover": tolerance.cutover.value,
+            "priority": tolerance.priority,
+            "hedge": tolerance.hedge.value,
+            "dns": f"{tolerance.dns.zone}/{tolerance.dns.name}" if tolerance.dns else None,
+            "owner": tolerance.owner,
+            "problems": list(tolerance.problems),
+        },
+        "probe": {"at": time(last.at), "answered": last.answered, "detail": last.detail} if last else None,
+    }
+
+
+def of_outage(outage: outages.Outage) -> Json:
+    """An outage as last told."""
+    return {
+        "id": outage.id,
+        "tracking_id": outage.tracking_id,
+        "region": outage.region,
+        "status": outage.status.value,
+        "title": outage.title,
+        "services": list(outage.services),
+        "subscriptions": list(outage.subscriptions),
+        "impact_start": time(outage.impact_start),
+        "heard_at": time(outage.heard_at),
+        "updated_at": time(outage.updated_at),
+        "resolved_at": time(outage.resolved_at),
+        "expected_end": time(outage.expected_end),
+        "reopened": outage.reopened,
+    }
+
+
+async def incidents(store: sqlite.Store, limit: int = 50) -> Json:
+    """Every outage known, newest first, and what could not be read."""
+    return {
+        "incidents": [of_outage(outage) for outage in await store.outages.list(limit)],
+        "intake": await store.intake.counts(),
+    }
+
+
+async def incident(store: sqlite.Store, outage: outages.Outage) -> Json:
+    """One outage with every server it concerns: the newest decision, its facts, and its runs."""
+    decided = await store.outages.decisions(outage.id)
+    shown = []
+    for server_id, decision in decided.items():
+        server = await store.estate.server(server_id)
+        own = [of_run(run, await store.runs.steps(run.id)) for run in await store.runs.of(server_id, outage.id)]
+        facts = await store.outages.facts(server_id, outage.id)
+        shown.append(
+            {
+                "name": server.name if server else server_id,
+                "id": server_id,
+                "decision": of_decision(decision, facts),
+                "runs": own,
+            }
+        )
+    return {**of_outage(outage), "servers": sorted(shown, key=lambda row: str(row["name"]))}
+
+
+async def inventory(store: sqlite.Store, defaults: tolerances.Tolerance) -> Json:
+    """The whole estate."""
+    health = await store.estate.health()
+    rows = [
+        of_server(server, tolerances.read(server.tags, defaults=defaults), health.get(server.id))
+        for server in await store.estate.servers()
+    ]
+    return {"servers": sorted(rows, key=lambda row: (row["region"], row["name"]))}

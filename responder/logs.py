@@ -1,0 +1,31 @@
+"""Logging: one event name per happening, the same fields for the same thing; JSON unless a person is watching."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(level: str) -> None:
+    """Set structlog and the standard library's logging up, once, for the whole process. Logs go to stderr."""
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    people = sys.stderr.isatty()
+    renderer = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.StackInfoRenderer(),
+            *([] if people else [structlog.processors.format_exc_info]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+    # The SDK logs every link it opens and every reconnect; what matters of it is in our own events.
+    logging.getLogger("azure").setLevel(logging.CRITICAL)

@@ -1,0 +1,58 @@
+"""Where a server's name leads: DNS, unless the address book says otherwise."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from responder.core import errors
+
+PORT = 5432
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to connect to."""
+
+    host: str
+    port: int
+
+
+class AddressBook:
+    """A JSON file `{"name": "host:port"}`, read again at each change; for split horizons and the simulator."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._stamp: int | None = None
+        self._entries: dict[str, Address] = {}
+
+    def find(self, name: str) -> Address:
+        """The address of a host name; the name itself, port 5432, when the book does not list it."""
+        self._refresh()
+        return self._entries.get(name.lower(), Address(name, PORT))
+
+    def _refresh(self) -> None:
+        if self._path is None:
+            return
+        try:
+            stamp = self._path.stat().st_mtime_ns
+            if stamp == self._stamp:
+                return
+            document = json.loads(self._path.read_text(encoding="utf-8"))
+            self._entries = {name.lower(): _address(text) for name, text in document.items()}
+            self._stamp = stamp
+        except FileNotFoundError:
+            self._entries, self._stamp = {}, None
+        except (OSError, ValueError, AttributeError) as error:
+            raise errors.InputError(
+                "addresses.unreadable",
+                "The address book is not a JSON object of `name: host:port`.",
+                remedy="Correct it, or take `postgres.address_book` out of the settings.",
+                place=str(self._path),
+            ) from error
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    return Address(host, int(port))

@@ -1,0 +1,103 @@
+"""What a restored copy holds: connect as a user would, and find the newest row. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import asyncpg
+
+from responder.core import errors
+from responder.postgres import addresses, probes
+
+
+TlsMode = Literal["disable", "prefer", "require", "verify-full"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """How to log in to a copy. `repr` hides the password."""
+
+    user: str
+    password: str
+    database: str
+    tls: TlsMode
+
+    def __repr__(self) -> str:
+        return f"Login(user={self.user!r}, database={self.database!r}, tls={self.tls!r})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look at a copy showed."""
+
+    answers: bool
+    """It speaks PostgreSQL."""
+    sql: bool
+    """A login and a query worked."""
+    newest_row: datetime | None = None
+    """Aware UTC. None: not measured."""
+    version: str = ""
+    why: str = ""
+    """Why there is no SQL or no newest row, in a sentence."""
+
+
+async def look(address: addresses.Address, login: Login | None, newest_row: str, timeout: timedelta) -> Look:
+    """Look at a copy. Never raises for what the copy does; a query that is wrong by itself is a settings error.
+
+    Raises:
+        InputError: the `newest_row` query does not return one timestamptz.
+    """
+    if login is None:
+        seen = await probes.probe(address, timeout)
+        return Look(answers=seen.answered, sql=False, why="No login is configured (settings: postgres.user).")
+    seconds = timeout.total_seconds()
+    try:
+        connection = await asyncpg.connect(
+            host=address.host,
+            port=address.port,
+            user=login.user,
+            password=login.password,
+            database=login.database,
+            ssl=login.tls,
+            timeout=seconds,
+            command_timeout=seconds,
+        )
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        seen = await probes.probe(address, timeout)
+        return Look(answers=seen.answered, sql=False, why=f"The login failed: {_plain(error)}.")
+    try:
+        return await _measure(connection, newest_row)
+    except (OSError, TimeoutError) as error:
+        return Look(answers=False, sql=False, why=f"The connection broke: {_plain(error)}.")
+    finally:
+        connection.terminate()
+
+
+async def _measure(connection: asyncpg.Connection[asyncpg.Record], newest_row: str) -> Look:
+    version = connection.get_server_version()
+    shown = f"{version.major}.{version.minor}"
+    try:
+        newest = await connection.fetchval(newest_row)
+    except asyncpg.PostgresError as error:
+        return Look(answers=True, sql=True, version=shown, why=f"The newest row cannot be read: {_plain(error)}.")
+    if newest is None:
+        return Look(answers=True, sql=True, version=shown, why="There is no row to measure by.")
+    if not isinstance(newest, datetime) or newest.tzinfo is None:
+        raise errors.InputError(
+            "settings.newest-row",
+            "The query does not return a timestamptz.",
+            remedy="Let it return one timestamptz, like `select max(at) from heartbeat`.",
+            place="postgres.newest_row",
+        )
+    return Look(answers=True, sql=True, newest_row=newest.astimezone(UTC), version=shown)
+
+
+def _plain(error: BaseException) -> str:
+    """One line, without addresses or names that a driver may have put in."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

@@ -1,0 +1,263 @@
+"""The composition root: builds every part, runs them as named tasks, and shuts down in order.
+
+    sources ─► intake ─► assess ─► act ─► announce        one store under all of them, one process, one lock
+
+A failed task takes the service down: systemd starts it again, and the journal knows where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from responder import channels, clock, playbook_files, settings, steps
+from responder.azure import clients, control_plane, dns, endpoints, event_hub, inventory
+from responder.channels import log, webhook
+from responder.core import evidence, playbooks, runs
+from responder.flow import act, announce, assess, intake, wakes, watch
+from responder.flow import inventory as inventory_stage
+from responder.postgres import addresses, probes, verification
+from responder.steps import doors
+from responder.store import intake as rows
+from responder.store import sqlite
+from responder.web import desk, server
+
+_log = structlog.get_logger(__name__)
+
+
+class Databases:
+    """PostgreSQL over the wire, by the names servers have."""
+
+    def __init__(self, config: settings.Postgres, timeout: timedelta) -> None:
+        self._book = addresses.AddressBook(config.address_book)
+        self._timeout = timeout
+        self._newest_row = config.newest_row
+        self._login = None
+        if config.user is not None and config.password is not None:
+            self._login = verification.Login(
+                user=config.user, password=config.password.reveal(), database=config.database, tls=config.tls
+            )
+
+    async def probe(self, fqdn: str) -> evidence.Probe:
+        """Is it there?"""
+        return await probes.probe(self._book.find(fqdn), self._timeout)
+
+    async def look(self, fqdn: str) -> verification.Look:
+        """What does it hold?"""
+        return await verification.look(self._book.find(fqdn), self._login, self._newest_row, self._timeout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything the daemon, and a run by hand, is made of."""
+
+    config: settings.Settings
+    store: sqlite.Store
+    playbooks: dict[str, playbooks.Playbook]
+    clients: clients.Clients
+    doors: doors.Doors
+    databases: Databases
+    wakes: dict[str, wakes.Wake]
+
+
+@contextlib.asynccontextmanager
+async def assembled(config: settings.Settings) -> AsyncIterator[Parts]:
+    """Build the parts, holding the store's lock; let go of them in reverse order."""
+    books = playbook_files.load_all(config.playbooks, steps.KINDS)
+    databases = Databases(config.postgres, config.probes.timeout)
+    store = await sqlite.open_store(config.store.path, exclusive=True)
+    try:
+        async with clients.open_clients(_endpoints(config.azure)) as cloud:
+            yield Parts(
+                config=config,
+                store=store,
+                playbooks=books,
+                clients=cloud,
+                databases=databases,
+                doors=_doors(config, store, cloud, databases),
+                wakes={name: wakes.Wake() for name in ("assess", "act", "announce")},
+            )
+    finally:
+        await store.close()
+
+
+def _endpoints(azure: settings.Azure) -> endpoints.Endpoints:
+    return endpoints.Endpoints(
+        resource_manager=azure.resource_manager,
+        audience=azure.audience,
+        ca_file=azure.ca_file,
+        credential=azure.credential,
+        connect_timeout=azure.connect_timeout,
+        read_timeout=azure.read_timeout,
+    )
+
+
+def _doors(config: settings.Settings, store: sqlite.Store, cloud: clients.Clients, databases: Databases) -> doors.Doors:
+    zones = {
+        name: doors.Zone(name=name, subscription_id=zone.subscription, resource_group=zone.resource_group, ttl=zone.ttl)
+        for name, zone in config.dns_zones.items()
+    }
+    return doors.Doors(
+        control_plane=control_plane.ControlPlane(cloud),
+        dns=dns.Dns(cloud),
+        databases=databases,
+        outbox=store.outbox,
+        rules=doors.Rules(
+            policy=config.policy(),
+            resource_groups=config.restore.resource_groups,
+            zones=zones,
+            poll=config.restore.poll,
+            retry=config.restore.retry,
+        ),
+    )
+
+
+def actor(parts: Parts) -> act.Act:
+    """The stage that carries out runs; also used on its own, for a run by hand while the daemon is down."""
+    return act.Act(
+        parts.store,
+        parts.doors,
+        parts.config.tolerance(),
+        wake=parts.wakes["act"],
+        assess=parts.wakes["assess"],
+    )
+
+
+def assessor(parts: Parts) -> assess.Assess:
+    """The stage that decides."""
+    rules = assess.Rules(policy=parts.config.policy(), defaults=parts.config.tolerance(), playbooks=parts.playbooks)
+    return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"])
+
+
+async def refresh_inventory(parts: Parts) -> None:
+    """List the estate once, for a run by hand on a store that never saw it."""
+    listed = await inventory.list_servers(parts.config.azure.subscriptions, parts.clients.graph())
+    await parts.store.estate.put_servers(listed)
+
+
+async def carried_out(parts: Parts, run_id: runs.RunId) -> AsyncIterator[runs.Run]:
+    """Carry out one run until it ends, and no other; gives it each time it has moved or waits.
+
+    For a run by hand while the daemon is down. Left half-way, the run goes on from its journal next time.
+    """
+    stage = actor(parts)
+    while True:
+        others = [run.id for run in await parts.store.runs.list(100_000, active_only=True) if run.id != run_id]
+        run = await parts.store.runs.claim(clock.now(), excluding=others)
+        if run is not None:
+            run = await stage.carry_on(run)
+            yield run
+            if run.state.ended:
+                return
+        current = await parts.store.runs.get(run_id)
+        assert current is not None, "a submitted run stays in the journal"
+        if current.state.ended:
+            return
+        await parts.wakes["act"].wait(current.wake_at, timedelta(seconds=1))
+
+
+def _ways(config: Sequence[settings.Channel]) -> list[channels.Channel]:
+    return [webhook.WebhookChannel(c.url.reveal()) if c.url else log.LogChannel() for c in config]
+
+
+async def serve(config: settings.Settings) -> None:
+    """Run the daemon until SIGTERM or SIGINT. Returns after an orderly shutdown.
+
+    Raises:
+        ExceptionGroup: a part failed for good; everything else was stopped first.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with assembled(config) as parts:
+        await _run_until(stop, parts)
+    _log.info("service.stopped")
+
+
+async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
+    config, store = parts.config, parts.store
+    door = intake.Intake(store.intake, parts.wakes["assess"])
+    ways = _ways(config.channels)
+    watcher = watch.Watch(
+        store,
+        parts.databases.probe,
+        watch.Pace(
+            peace=config.probes.interval,
+            outage=config.probes.interval_in_outage,
+            concurrency=config.probes.concurrency,
+        ),
+        parts.wakes["assess"],
+    )
+    lister = inventory_stage.Inventory(
+        store,
+        lambda: inventory.list_servers(config.azure.subscriptions, parts.clients.graph()),
+        config.azure.inventory_refresh,
+        parts.wakes["assess"],
+    )
+    sources = _hubs(parts, door)
+    jobs = {
+        "inventory": lister.run,
+        "watch": watcher.run,
+        "assess": assessor(parts).run,
+        "act": actor(parts).run,
+        "announce": announce.Announce(store, ways, parts.wakes["announce"]).run,
+        **{f"hub {i}": source.run for i, source in enumerate(sources)},
+    }
+    behind = desk.Desk(
+        config=config,
+        store=store,
+        intake=door,
+        playbooks=parts.playbooks,
+        sources=sources,
+        assess=parts.wakes["assess"],
+        act=parts.wakes["act"],
+    )
+    async with server.running(behind):
+        _log.info("service.started", store=str(config.store.path), hubs=len(sources))
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(job(), name=name) for name, job in jobs.items()]
+                await stop.wait()
+                _log.info("service.stopping")
+                for task in tasks:
+                    task.cancel()
+        finally:
+            for way in ways:
+                await way.close()
+
+
+def _hubs(parts: Parts, door: intake.Intake) -> list[event_hub.HubSource]:
+    """One source per configured hub; its arrivals are keyed by where they lie in the hub."""
+    found = []
+    for hub in parts.config.event_hubs:
+        connection = event_hub.HubConnection(
+            hub=hub.hub,
+            consumer_group=hub.consumer_group,
+            connection_string=hub.connection_string.reveal() if hub.connection_string else None,
+            namespace=hub.namespace or "",
+            credential=parts.clients.credential,
+        )
+        found.append(event_hub.HubSource(connection, parts.store.checkpoints, _accept(door)))
+    return found
+
+
+def _accept(door: intake.Intake) -> event_hub.Accept:
+    async def accept(hub: str, partition: str, messages: list[event_hub.Message]) -> None:
+        now = clock.now()
+        await door.accept(
+            [
+                rows.Arrival(
+                    source=f"hub:{hub}", key=f"{partition}/{message.sequence}", body=message.body, received_at=now
+                )
+                for message in messages
+            ]
+        )
+
+    return accept

@@ -1,0 +1,152 @@
+"""What steps may reach, as small ports. The service puts the real things behind them; a step knows no SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from responder.core import (
+    announcements,
+    decisions,
+    evidence,
+    outages,
+    playbooks,
+    regions,
+    restores,
+    runs,
+    servers,
+    tolerances,
+)
+
+
+class ControlPlane(Protocol):
+    """Creating and deleting copies. It never reads a source server. All raise `AzureError`; after code `Ambiguous`
+    nobody knows whether a write was taken: look at the target before anything else."""
+
+    async def restore(self, request: restores.RestoreRequest) -> str: ...
+
+    async def poll_restore(self, request: restores.RestoreRequest, token: str) -> restores.Progress: ...
+
+    async def find(self, server_id: servers.ServerId) -> restores.FoundServer | None: ...
+
+    async def delete(self, server_id: servers.ServerId) -> str: ...
+
+    async def poll_delete(self, server_id: servers.ServerId, token: str) -> restores.Progress: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """A DNS zone that we may write CNAME records in."""
+
+    name: str
+    subscription_id: str
+    resource_group: str
+    ttl: int
+
+
+class Dns(Protocol):
+    """The records that applications follow."""
+
+    async def read_cname(self, zone: Zone, record: str) -> str | None: ...
+
+    async def point(self, zone: Zone, record: str, target: str) -> None: ...
+
+
+class Look(Protocol):
+    """What a look at a copy by SQL showed."""
+
+    @property
+    def answers(self) -> bool: ...
+    @property
+    def sql(self) -> bool: ...
+    @property
+    def newest_row(self) -> datetime | None: ...
+    @property
+    def why(self) -> str: ...
+
+
+class Databases(Protocol):
+    """PostgreSQL over the wire."""
+
+    async def probe(self, fqdn: str) -> evidence.Probe: ...
+
+    async def look(self, fqdn: str) -> Look: ...
+
+
+class Outbox(Protocol):
+    """Where announcements wait to be delivered."""
+
+    async def put(self, announcements: list[announcements.Announcement]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The settings that steps need."""
+
+    policy: decisions.Policy
+    resource_groups: Mapping[str, str]
+    """Target region -> resource group in it."""
+    zones: Mapping[str, Zone]
+    poll: timedelta
+    retry: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Everything outside that a step may use."""
+
+    control_plane: ControlPlane
+    dns: Dns
+    databases: Databases
+    outbox: Outbox
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What is known of the run's server at this moment, read from the store."""
+
+    server: servers.Server
+    tolerance: tolerances.Tolerance
+    outage: outages.Outage | None
+    """None for a run that a human started without an outage."""
+    facts: decisions.Facts | None
+    """The facts a decision would be taken on now; None without an outage."""
+    decision: decisions.Decision | None
+    """The newest decision; None when none was taken."""
+    consent: runs.Signal | None = None
+    """The newest approve or decline."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a step is given."""
+
+    run: runs.Run
+    step: playbooks.Step
+    record: runs.StepRecord
+    outputs: Mapping[str, Mapping[str, Any]]
+    """Outputs of the steps that are done, by step id."""
+    situation: Situation
+    doors: Doors
+    now: datetime
+    save: Callable[[Mapping[str, Any]], Awaitable[None]] = field(repr=False)
+    """Remember an effect's handle durably, before anything else happens. Raises when the run is no longer ours."""
+
+    @property
+    def by_hand(self) -> bool:
+        """A human started this run: it does what it says, without asking a decision first."""
+        return self.run.created_by != "responder"
+
+    def target_region(self) -> regions.RegionName | None:
+        """The region a copy of this server goes to."""
+        return regions.pair_of(self.situation.server.region)
+
+    def output_of(self, kind: str) -> Mapping[str, Any]:
+        """The output of this run's step of that kind; empty when it has none."""
+        for step in self.run.playbook.steps:
+            if step.kind == kind and step.id in self.outputs:
+                return self.outputs[step.id]
+        return {}

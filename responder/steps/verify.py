@@ -1,0 +1,28 @@
+"""`verify`: does the copy answer, and what is its newest row? The data loss is measured here, not assumed."""
+
+from __future__ import annotations
+
+from responder.core import runs
+from responder.steps import doors
+
+EFFECT = "read"
+
+
+async def execute(ctx: doors.Context) -> runs.Outcome:
+    """Look at the copy. One that speaks PostgreSQL but lets nobody in is usable, and its loss unmeasured."""
+    fqdn = ctx.output_of("restore").get("fqdn")
+    if not fqdn:
+        return runs.Fail(why="no copy was restored by an earlier step")
+    look = await ctx.doors.databases.look(str(fqdn))
+    if not look.answers:
+        return runs.Retry(after=ctx.doors.rules.poll, why=look.why or "the copy does not answer")
+    outage, point = ctx.situation.outage, look.newest_row
+    loss = max((outage.impact_start - point).total_seconds(), 0.0) if outage and point else None
+    return runs.Done(
+        output={
+            "sql": look.sql,
+            "recovery_point": point.isoformat() if point else None,
+            "data_loss_s": loss,
+            "why": look.why,
+        }
+    )

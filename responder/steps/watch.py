@@ -1,0 +1,27 @@
+"""`watch`: wait the outage out, and hand over when the decision changes its mind.
+
+Output `verdict`: `over` (the region is back) or `handed-over` (a geo-restore is due and takes the server from here).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from responder.core import decisions, runs
+from responder.steps import doors
+
+EFFECT = "read"
+
+
+async def execute(ctx: doors.Context) -> runs.Outcome:
+    """Ask the newest decision."""
+    decision, outage = ctx.situation.decision, ctx.situation.outage
+    if outage is None:
+        return runs.Done(output={"verdict": "over"})
+    if decision is None:
+        return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="decision")
+    if decision.playbook == decisions.GEO_RESTORE:
+        return runs.Done(output={"verdict": "handed-over"})
+    if decision.action is decisions.Action.OBSERVE and not outage.active:
+        return runs.Done(output={"verdict": "over"})
+    return runs.Wait(until=max(decision.review_at, ctx.now + timedelta(seconds=1)), topic="decision")

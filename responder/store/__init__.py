@@ -1,0 +1,5 @@
+"""The journal: everything that must outlive a crash, in one database.
+
+This room stores values of the core and gives them back. It decides nothing, calls nobody, and knows neither Azure nor
+the web. Open it with `sqlite.open_store`.
+"""

@@ -1,0 +1,56 @@
+"""Which run is due, and when the next one will be: one look into an index, however many runs wait. Decides nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from responder.core import runs
+from responder.store import run_rows
+
+# Three ways of being due, each one look into an index; the oldest of the three first ones is the oldest of all.
+_DUE = """
+    SELECT number FROM (
+        SELECT * FROM (
+            SELECT number, wake_at AS since FROM runs
+            WHERE state = 'ready' AND id NOT IN (SELECT value FROM json_each(:excluding))
+            ORDER BY wake_at, number LIMIT 1)
+        UNION ALL
+        SELECT * FROM (
+            SELECT number, wake_at AS since FROM runs
+            WHERE state = 'waiting' AND wake_at <= :now AND id NOT IN (SELECT value FROM json_each(:excluding))
+            ORDER BY wake_at, number LIMIT 1)
+        UNION ALL
+        SELECT * FROM (
+            SELECT number, signalled_at AS since FROM runs
+            WHERE state = 'waiting' AND signalled_at IS NOT NULL
+                AND id NOT IN (SELECT value FROM json_each(:excluding))
+            ORDER BY signalled_at, number LIMIT 1)
+    ) ORDER BY since, number LIMIT 1
+"""
+NEXT_WAKE = """
+    SELECT MIN(wake_at) AS wake_at FROM (
+        SELECT * FROM (
+            SELECT wake_at FROM runs
+            WHERE state = 'ready' AND wake_at IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:excluding))
+            ORDER BY wake_at LIMIT 1)
+        UNION ALL
+        SELECT * FROM (
+            SELECT wake_at FROM runs
+            WHERE state = 'waiting' AND wake_at IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:excluding))
+            ORDER BY wake_at LIMIT 1)
+    )
+"""
+
+
+def claim(connection: sqlite3.Connection, wanted: Mapping[str, str]) -> runs.Run | None:
+    """The run that has been due longest, under a new fence; None when none is.
+
+    Args:
+        wanted: `now`, a stamp, and `excluding`, a JSON array of run ids.
+    """
+    found = connection.execute(_DUE, wanted).fetchone()
+    if found is None:
+        return None
+    connection.execute("UPDATE runs SET fence = fence + 1 WHERE number = ?", (found["number"],))
+    return run_rows.run(connection.execute("SELECT * FROM runs WHERE number = ?", (found["number"],)).fetchone())

@@ -1,0 +1,122 @@
+"""Outages and the decisions about them. Does not correlate, does not decide: it keeps what the core answered."""
+
+from __future__ import annotations
+
+import builtins
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from responder.core import decisions as core_decisions
+from responder.core import outages as core_outages
+from responder.core import servers
+from responder.store import codec, database
+
+Decided = tuple[core_decisions.Decision, core_decisions.Facts]
+
+
+class Outages:
+    """Outages by id, each with its latest decision per server and the history of all."""
+
+    def __init__(self, base: database.Database) -> None:
+        self._base = base
+
+    async def put(self, outages: Sequence[core_outages.Outage]) -> None:
+        """Insert or replace. A closed outage reopens when the new value is active and newer (by Azure's time)."""
+        await self._base.execute_transaction(lambda c: upsert(c, outages))
+
+    async def get(self, id: core_outages.OutageId) -> core_outages.Outage | None:
+        """The outage of that id."""
+        row = await self._base.row("SELECT body FROM outages WHERE id = :id", {"id": id})
+        return codec.load(row["body"], core_outages.Outage) if row else None
+
+    async def of_tracking(self, tracking_id: str) -> builtins.list[core_outages.Outage]:
+        """One outage a region, by region; the case of the tracking id does not matter."""
+        sql = "SELECT body FROM outages WHERE tracking_id = :tracking ORDER BY id"
+        return await self._outages(sql, tracking=tracking_id.upper())
+
+    async def open(self) -> builtins.list[core_outages.Outage]:
+        """Those we are not finished with, oldest first; Azure may call some of them resolved."""
+        return await self._outages("SELECT body FROM outages WHERE closed_at IS NULL ORDER BY heard_at, id")
+
+    async def list(self, limit: int = 100) -> builtins.list[core_outages.Outage]:
+        """All, newest first."""
+        return await self._outages("SELECT body FROM outages ORDER BY heard_at DESC, id LIMIT :limit", limit=limit)
+
+    async def close(self, id: core_outages.OutageId, at: datetime) -> None:
+        """We are finished with it. Closing twice keeps the first time."""
+        sql = "UPDATE outages SET closed_at = COALESCE(closed_at, ?) WHERE id = ?"
+        await self._base.execute_transaction(lambda c: c.execute(sql, (codec.stamp(at), id)))
+
+    async def closed_at(self, id: core_outages.OutageId) -> datetime | None:
+        """When we finished with it; None while it is open, or unknown."""
+        row = await self._base.row("SELECT closed_at FROM outages WHERE id = :id", {"id": id})
+        return codec.moment_or_none(row["closed_at"]) if row else None
+
+    async def put_decisions(self, decided: Sequence[Decided]) -> None:
+        """Append to the history and make them the latest of their servers, all in one transaction."""
+        if decided:
+            await self._base.execute_transaction(lambda c: _append(c, decided))
+
+    async def decisions(self, outage_id: core_outages.OutageId) -> dict[servers.ServerId, core_decisions.Decision]:
+        """The latest decision of each server that has one."""
+        rows = await self._base.rows(_LATEST + "WHERE latest.outage_id = :outage", {"outage": outage_id})
+        return {row["server_id"]: codec.load(row["body"], _DECISION) for row in rows}
+
+    async def decision(
+        self, server_id: servers.ServerId, outage_id: core_outages.OutageId
+    ) -> core_decisions.Decision | None:
+        """The latest decision for one server."""
+        row = await self._base.row(_LATEST_OF_SERVER, {"outage": outage_id, "server": server_id})
+        return codec.load(row["body"], _DECISION) if row else None
+
+    async def facts(self, server_id: servers.ServerId, outage_id: core_outages.OutageId) -> core_decisions.Facts | None:
+        """What the latest decision for one server knew."""
+        row = await self._base.row(_LATEST_OF_SERVER, {"outage": outage_id, "server": server_id})
+        return codec.load(row["facts"], _FACTS) if row else None
+
+    async def history(self, outage_id: core_outages.OutageId) -> builtins.list[core_decisions.Decision]:
+        """Every decision ever taken in an outage, oldest first."""
+        sql = "SELECT body FROM decisions WHERE outage_id = :outage ORDER BY id"
+        return [codec.load(row["body"], _DECISION) for row in await self._base.rows(sql, {"outage": outage_id})]
+
+    async def _outages(self, sql: str, **parameters: object) -> builtins.list[core_outages.Outage]:
+        return [codec.load(row["body"], core_outages.Outage) for row in await self._base.rows(sql, parameters)]
+
+
+_DECISION, _FACTS = core_decisions.Decision, core_decisions.Facts
+
+_LATEST = """
+    SELECT latest.server_id, d.body, d.facts
+    FROM latest_decisions AS latest JOIN decisions AS d ON d.id = latest.decision_id
+"""
+_LATEST_OF_SERVER = _LATEST + "WHERE latest.outage_id = :outage AND latest.server_id = :server"
+_DECIDED = "INSERT INTO decisions (outage_id, server_id, at, action, body, facts) VALUES (?, ?, ?, ?, ?, ?)"
+_DECIDED_LATEST = """
+    INSERT INTO latest_decisions (outage_id, server_id, decision_id) VALUES (?, ?, ?)
+    ON CONFLICT (outage_id, server_id) DO UPDATE SET decision_id = excluded.decision_id
+"""
+_UPSERT = """
+    INSERT INTO outages (id, tracking_id, status, heard_at, updated_at, body) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        status = excluded.status, heard_at = excluded.heard_at, updated_at = excluded.updated_at, body = excluded.body,
+        closed_at = CASE WHEN excluded.status = 'active' AND excluded.updated_at > outages.updated_at
+                         THEN NULL ELSE outages.closed_at END
+"""
+
+
+def upsert(connection: sqlite3.Connection, outages: Sequence[core_outages.Outage]) -> None:
+    """Write outages inside a transaction of the caller's."""
+    for outage in outages:
+        heard, updated = codec.stamp(outage.heard_at), codec.stamp(outage.updated_at)
+        body = codec.dump(outage, core_outages.Outage)
+        key = (codec.clean(outage.id), codec.clean(outage.tracking_id))
+        connection.execute(_UPSERT, (*key, outage.status, heard, updated, body))
+
+
+def _append(connection: sqlite3.Connection, decided: Sequence[Decided]) -> None:
+    for decision, facts in decided:
+        key, at = (decision.outage, decision.server), codec.stamp(decision.at)
+        row = (*key, at, decision.action, codec.dump(decision, _DECISION), codec.dump(facts, _FACTS))
+        number = connection.execute(_DECIDED, row).lastrowid
+        connection.execute(_DECIDED_LATEST, (*key, number))

@@ -1,0 +1,66 @@
+"""Announcements until they are delivered. Delivers nothing itself."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from responder.core import announcements as core_announcements
+from responder.store import codec, database
+
+
+class Outbox:
+    """Announcements in the order they were put."""
+
+    def __init__(self, base: database.Database) -> None:
+        self._base = base
+
+    async def put(self, announcements: Sequence[core_announcements.Announcement]) -> None:
+        """Keep them, all or none. A known key is ignored: the same happening is told once."""
+        rows = [(codec.clean(a.key), codec.stamp(a.at), codec.dump(a, _ANNOUNCEMENT)) for a in announcements]
+        if rows:
+            await self._base.execute_transaction(lambda c: c.executemany(_PUT, rows))
+
+    async def due(
+        self, now: datetime, limit: int = 100
+    ) -> builtins.list[tuple[int, core_announcements.Announcement, int]]:
+        """Id, announcement and failed attempts of what is to be delivered now, in the order it was put."""
+        rows = await self._base.rows(_DUE, {"now": codec.stamp(now), "limit": limit})
+        return [(row["id"], codec.load(row["body"], _ANNOUNCEMENT), row["attempts"]) for row in rows]
+
+    async def sent(self, id: int, at: datetime) -> None:
+        """It was delivered. The first time counts."""
+        sql = "UPDATE announcements SET sent_at = COALESCE(sent_at, ?) WHERE id = ?"
+        await self._base.execute_transaction(lambda c: c.execute(sql, (codec.stamp(at), id)))
+
+    async def failed(self, id: int, retry_at: datetime, why: str) -> None:
+        """It could not be delivered and is due again at `retry_at`. One more failed attempt."""
+        sql = "UPDATE announcements SET attempts = attempts + 1, retry_at = ?, why = ? WHERE id = ?"
+        await self._base.execute_transaction(lambda c: c.execute(sql, (codec.stamp(retry_at), codec.clean(why), id)))
+
+    async def list(self, limit: int = 100) -> builtins.list[dict[str, Any]]:
+        """Newest first: id, announcement, attempts, retry_at, why, sent_at."""
+        rows = await self._base.rows("SELECT * FROM announcements ORDER BY id DESC LIMIT :limit", {"limit": limit})
+        return [
+            {
+                "id": row["id"],
+                "announcement": codec.load(row["body"], _ANNOUNCEMENT),
+                "attempts": row["attempts"],
+                "retry_at": codec.moment_or_none(row["retry_at"]),
+                "why": row["why"],
+                "sent_at": codec.moment_or_none(row["sent_at"]),
+            }
+            for row in rows
+        ]
+
+
+_ANNOUNCEMENT = core_announcements.Announcement
+
+_PUT = "INSERT INTO announcements (key, at, body) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING"
+_DUE = """
+    SELECT id, body, attempts FROM announcements
+    WHERE sent_at IS NULL AND (retry_at IS NULL OR retry_at <= :now)
+    ORDER BY id LIMIT :limit
+"""

@@ -1,0 +1,149 @@
+"""Runs as rows: the statements behind `runs`, each inside a transaction of the caller's."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from typing import Any
+
+from responder.core import errors, playbooks, runs
+from responder.store import codec
+
+_INSERT = """
+    INSERT INTO runs (id, server_id, outage_id, playbook, params, created_at, created_by,
+                      state, step, fence, wake_at, waiting_for, ended_at, why)
+    VALUES (:id, :server_id, :outage_id, :playbook, :params, :created_at, :created_by,
+            :state, :step, :fence, :wake_at, :waiting_for, :ended_at, :why)
+    ON CONFLICT DO NOTHING
+"""
+_WRITE = """
+    UPDATE runs SET state = :state, step = :step, wake_at = :wake_at, waiting_for = :waiting_for,
+                    ended_at = :ended_at, why = :why
+    WHERE id = :id AND fence = :fence
+"""
+_STEP = """
+    INSERT INTO steps (run_id, id, state, body) VALUES (?, ?, ?, ?)
+    ON CONFLICT (run_id, id) DO UPDATE SET state = excluded.state, body = excluded.body
+"""
+_JOURNAL = """
+    INSERT INTO journal (run_id, at, fence, run_state, step, state, attempt, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_SETTLE = "UPDATE signals SET settled = 1 WHERE run_id = ? AND settled = 0 AND taken_by <= ?"
+_UNTAKEN = "SELECT * FROM signals WHERE run_id = ? AND settled = 0 AND taken_by IS NULL ORDER BY id"
+_TAKE = "UPDATE signals SET taken_by = ? WHERE run_id = ? AND settled = 0 AND taken_by IS NULL"
+_SIGNALLED = """
+    UPDATE runs SET signalled_at = (
+        SELECT MIN(at) FROM signals WHERE run_id = runs.id AND settled = 0 AND taken_by IS NULL)
+    WHERE id IN (SELECT run_id FROM signals WHERE settled = 0)
+"""
+
+
+def insert(connection: sqlite3.Connection, run: runs.Run) -> bool:
+    """Add a run; False when its id is known or its server has an active run."""
+    row = {
+        **_moving(run),
+        "server_id": run.server_id,
+        "outage_id": run.outage_id,
+        "playbook": codec.dump(run.playbook, playbooks.Playbook),
+        "params": codec.dump(dict(run.params), codec.MAPPING),
+        "created_at": codec.stamp(run.created_at),
+        "created_by": codec.clean(run.created_by),
+    }
+    return connection.execute(_INSERT, row).rowcount == 1
+
+
+def write(connection: sqlite3.Connection, run: runs.Run, record: runs.StepRecord | None, at: datetime) -> bool:
+    """Write run, step and journal if the fence still stands; False and nothing if not."""
+    if connection.execute(_WRITE, _moving(run)).rowcount == 0:
+        return False
+    line: tuple[str | int | None, ...] = (run.step, None, None, None)
+    if record is not None:
+        body = codec.dump(record, runs.StepRecord)
+        connection.execute(_STEP, (run.id, record.id, record.state, body))
+        line = (record.id, record.state, record.attempts, body)
+    connection.execute(_JOURNAL, (run.id, codec.stamp(at), run.fence, run.state, *line))
+    connection.execute(_SETTLE, (run.id, run.fence))
+    return True
+
+
+def run(row: sqlite3.Row) -> runs.Run:
+    """The run of a row."""
+    return runs.Run(
+        id=row["id"],
+        server_id=row["server_id"],
+        outage_id=row["outage_id"],
+        playbook=codec.load(row["playbook"], playbooks.Playbook),
+        params=codec.load(row["params"], codec.MAPPING),
+        state=runs.State(row["state"]),
+        step=row["step"],
+        created_at=codec.moment(row["created_at"]),
+        created_by=row["created_by"],
+        fence=row["fence"],
+        wake_at=codec.moment_or_none(row["wake_at"]),
+        waiting_for=row["waiting_for"],
+        ended_at=codec.moment_or_none(row["ended_at"]),
+        why=row["why"],
+    )
+
+
+def journal_line(row: sqlite3.Row) -> dict[str, Any]:
+    """One line of the journal, as people and machines read it."""
+    line = {name: row[name] for name in ("fence", "run_state", "step", "state", "attempt")}
+    record = codec.load(row["body"], runs.StepRecord) if row["body"] is not None else None
+    return {"at": codec.moment(row["at"]), **line, "record": record}
+
+
+def add_signal(connection: sqlite3.Connection, signal: runs.Signal) -> None:
+    """Keep a signal and make its run due."""
+    if connection.execute("SELECT 1 FROM runs WHERE id = ?", (signal.run_id,)).fetchone() is None:
+        remedy = "`responder runs list` shows the runs there are."
+        raise errors.RefusedError("run.unknown", f"There is no run {signal.run_id}.", remedy=remedy)
+    payload, at = codec.dump(dict(signal.payload), codec.MAPPING), codec.stamp(signal.at)
+    connection.execute(
+        "INSERT INTO signals (run_id, topic, by, at, payload) VALUES (?, ?, ?, ?, ?)",
+        (signal.run_id, signal.topic, codec.clean(signal.by), at, payload),
+    )
+    # MIN of one NULL would be NULL, hence the first COALESCE.
+    sql = "UPDATE runs SET signalled_at = MIN(COALESCE(signalled_at, ?1), ?1) WHERE id = ?2"
+    connection.execute(sql, (at, signal.run_id))
+
+
+def take_signals(connection: sqlite3.Connection, run_id: runs.RunId, fence: int) -> list[runs.Signal]:
+    """Mark what nobody has taken as taken by this fence, and return it."""
+    sql = "UPDATE runs SET signalled_at = NULL WHERE id = ? AND fence = ?"
+    if connection.execute(sql, (run_id, fence)).rowcount == 0:
+        return []
+    taken = connection.execute(_UNTAKEN, (run_id,)).fetchall()
+    connection.execute(_TAKE, (fence, run_id))
+    return [signal(row) for row in taken]
+
+
+def offer_unsettled(connection: sqlite3.Connection) -> None:
+    """Make signals that were taken and not settled untaken again, and their runs due."""
+    connection.execute("UPDATE signals SET taken_by = NULL WHERE settled = 0 AND taken_by IS NOT NULL")
+    connection.execute(_SIGNALLED)
+
+
+def signal(row: sqlite3.Row) -> runs.Signal:
+    """The signal of a row."""
+    return runs.Signal(
+        run_id=row["run_id"],
+        topic=runs.Topic(row["topic"]),
+        by=row["by"],
+        at=codec.moment(row["at"]),
+        payload=codec.load(row["payload"], codec.MAPPING),
+    )
+
+
+def _moving(run: runs.Run) -> dict[str, Any]:
+    """What of a run changes as it goes on, and what it is found by."""
+    return {
+        "id": run.id,
+        "fence": run.fence,
+        "state": run.state,
+        "step": run.step,
+        "wake_at": codec.stamp(run.wake_at),
+        "waiting_for": run.waiting_for,
+        "ended_at": codec.stamp(run.ended_at),
+        "why": codec.clean(run.why),
+    }

@@ -1,0 +1,145 @@
+"""Runs: claimed by one owner at a time, written only under its fence. Carries nothing out and decides nothing.
+
+`claim` raises the fence; every later write names it. Whoever slept through another claim finds its writes refused.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sqlite3
+from collections.abc import Collection
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from responder import clock
+from responder.core import errors, outages, servers
+from responder.core import runs as core_runs
+from responder.store import codec, database, due, run_rows
+
+
+class Submitted(StrEnum):
+    """What became of a run that was submitted."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+    """A run of that id is known, ended or not: the same cause was submitted before."""
+    BUSY = "busy"
+    """Another run of this server has not ended."""
+
+
+class Runs:
+    """Runs, their steps, their signals and their journal."""
+
+    def __init__(self, base: database.Database) -> None:
+        self._base = base
+
+    async def submit(self, run: core_runs.Run) -> Submitted:
+        """Add a run. Asking twice is once, and never raises for it."""
+        return await self._base.execute_transaction(lambda c: _submit(c, run))
+
+    async def claim(self, now: datetime, *, excluding: Collection[core_runs.RunId] = ()) -> core_runs.Run | None:
+        """Take the run that has been due longest, under a new fence.
+
+        Due is a run that has not ended and is ready, or whose `wake_at` has come, or that has a signal nobody took.
+
+        Args:
+            now: runs that wake at this very moment are due.
+            excluding: runs that the caller has in hand.
+        """
+        wanted = {"now": codec.stamp(now), "excluding": codec.listed(excluding)}
+        return await self._base.execute_transaction(lambda c: due.claim(c, wanted))
+
+    async def write(self, run: core_runs.Run, record: core_runs.StepRecord | None) -> bool:
+        """Write the run as it is now, the record of a step, and a line of the journal: all or nothing.
+
+        The server, the outage, the playbook and the parameters of a run never change and are not written.
+
+        Returns:
+            False: somebody else claimed the run since, `run.fence` is old, and nothing was written.
+
+        Raises:
+            RefusedError: `run.busy`, when an ended run would go on while another run of its server is active.
+        """
+        try:
+            return await self._base.execute_transaction(lambda c: run_rows.write(c, run, record, clock.now()))
+        except sqlite3.IntegrityError as error:
+            if "runs.server_id" not in str(error):
+                raise
+            text = f"Another run of the server of {run.id} has not ended."
+            remedy = "Wait until it has ended, or cancel it."
+            raise errors.RefusedError("run.busy", text, remedy=remedy) from error
+
+    async def get(self, id: core_runs.RunId) -> core_runs.Run | None:
+        """The run of that id, as last written."""
+        return next(iter(await self._runs("WHERE id = :id", id=id)), None)
+
+    async def steps(self, run_id: core_runs.RunId) -> dict[str, core_runs.StepRecord]:
+        """The records of the steps reached so far, in the order in which they were first begun."""
+        rows = await self._base.rows("SELECT id, body FROM steps WHERE run_id = :id ORDER BY number", {"id": run_id})
+        return {row["id"]: codec.load(row["body"], core_runs.StepRecord) for row in rows}
+
+    async def list(
+        self, limit: int = 100, *, active_only: bool = False, outage_id: outages.OutageId | None = None
+    ) -> builtins.list[core_runs.Run]:
+        """Runs, newest first."""
+        active = "state IN ('ready', 'waiting')" if active_only else "TRUE"
+        of_outage = "outage_id = :outage" if outage_id is not None else "TRUE"
+        where = f"WHERE {active} AND {of_outage} ORDER BY number DESC LIMIT :limit"
+        return await self._runs(where, outage=outage_id, limit=limit)
+
+    async def active_for(self, server_id: servers.ServerId) -> core_runs.Run | None:
+        """The run of that server that has not ended; there is at most one."""
+        found = await self._runs("WHERE server_id = :server AND state IN ('ready', 'waiting')", server=server_id)
+        return next(iter(found), None)
+
+    async def of(self, server_id: servers.ServerId, outage_id: outages.OutageId | None) -> builtins.list[core_runs.Run]:
+        """The runs of one server in one outage (None: in no outage), newest first."""
+        where = "WHERE server_id = :server AND outage_id IS :outage ORDER BY number DESC"
+        return await self._runs(where, server=server_id, outage=outage_id)
+
+    async def next_wake(self, *, excluding: Collection[core_runs.RunId] = ()) -> datetime | None:
+        """The earliest `wake_at` of runs that have not ended, those in the caller's hand apart."""
+        row = await self._base.row(due.NEXT_WAKE, {"excluding": codec.listed(excluding)})
+        return codec.moment_or_none(row["wake_at"]) if row else None
+
+    async def journal(self, run_id: core_runs.RunId) -> builtins.list[dict[str, Any]]:
+        """Every write, oldest first: at, fence, run_state, step, state, attempt, record (a StepRecord or None)."""
+        rows = await self._base.rows("SELECT * FROM journal WHERE run_id = :run ORDER BY id", {"run": run_id})
+        return [run_rows.journal_line(row) for row in rows]
+
+    async def signal(self, signal: core_runs.Signal) -> None:
+        """Keep somebody's word, whether or not anybody waits for it. The run is due until it is taken.
+
+        Raises:
+            RefusedError: `run.unknown`.
+        """
+        await self._base.execute_transaction(lambda c: run_rows.add_signal(c, signal))
+
+    async def signals(self, run_id: core_runs.RunId) -> builtins.list[core_runs.Signal]:
+        """All of them, taken or not, oldest first."""
+        rows = await self._base.rows("SELECT * FROM signals WHERE run_id = :run ORDER BY id", {"run": run_id})
+        return [run_rows.signal(row) for row in rows]
+
+    async def take_signals(self, run_id: core_runs.RunId, fence: int) -> builtins.list[core_runs.Signal]:
+        """Those nobody has taken, oldest first; none under an old fence.
+
+        A signal is settled by the next `write` of the run. Taken and not settled when the process dies, it is offered
+        again: a word may be heard twice, never lost.
+        """
+        return await self._base.execute_transaction(lambda c: run_rows.take_signals(c, run_id, fence))
+
+    async def recover(self) -> None:
+        """Offer again what a dead process took and did not settle. Only for whoever holds the store alone."""
+        await self._base.execute_transaction(run_rows.offer_unsettled)
+
+    async def _runs(self, where: str, **parameters: object) -> builtins.list[core_runs.Run]:
+        sql = f"SELECT * FROM runs {where}"  # noqa: S608 - every condition is a literal of this module
+        return [run_rows.run(row) for row in await self._base.rows(sql, parameters)]
+
+
+def _submit(connection: sqlite3.Connection, run: core_runs.Run) -> Submitted:
+    if run_rows.insert(connection, run):
+        return Submitted.CREATED
+    known = connection.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone()
+    return Submitted.EXISTS if known else Submitted.BUSY

@@ -1,0 +1,50 @@
+"""The estate is what the inventory last saw; nothing is forgotten because an answer was partial."""
+
+from __future__ import annotations
+
+from responder.core import regions
+from responder.store import sqlite
+from tests.contracts import samples
+
+
+async def test_a_server_comes_back_as_it_was_put(store: sqlite.Store) -> None:
+    server = samples.server("Orders", storage_gb=512, geo_backup=True)
+    await store.estate.put_servers([server])
+
+    assert await store.estate.server(server.id) == server
+    assert await store.estate.server(samples.server_id("nobody")) is None
+
+
+async def test_servers_that_an_answer_leaves_out_are_kept_as_they_were(store: sqlite.Store) -> None:
+    await store.estate.put_servers([samples.server("a"), samples.server("b")])
+    await store.estate.put_servers([samples.server("b", seen_at=samples.at(60))])
+    await store.estate.put_servers([])
+
+    assert [(s.name, s.seen_at) for s in await store.estate.servers()] == [("a", samples.NOON), ("b", samples.at(60))]
+
+
+async def test_servers_can_be_asked_for_by_region(store: sqlite.Store) -> None:
+    await store.estate.put_servers([samples.server("a"), samples.server("b", region="westus")])
+
+    assert [s.name for s in await store.estate.servers(region=regions.RegionName("westus"))] == ["b"]
+    assert await store.estate.servers(region=regions.RegionName("northeurope")) == []
+
+
+async def test_a_server_is_found_by_name_or_id_in_any_case(store: sqlite.Store) -> None:
+    server = samples.server("Orders")
+    await store.estate.put_servers([server, samples.server("other")])
+
+    for wanted in ("orders", " ORDERS", server.id, server.id.upper() + "/"):
+        assert await store.estate.find(wanted) == [server]
+    assert await store.estate.find("order") == []
+
+
+async def test_health_is_kept_for_each_server(store: sqlite.Store) -> None:
+    a, b = samples.server_id("a"), samples.server_id("b")
+    await store.estate.put_health({a: samples.health(1), b: samples.health(2)})
+    await store.estate.put_health({b: samples.health(3, answered=True)})
+    await store.estate.put_health({})
+
+    assert await store.estate.health() == {a: samples.health(1), b: samples.health(3, answered=True)}
+    assert await store.estate.health([b, samples.server_id("never probed")]) == {b: samples.health(3, answered=True)}
+    assert await store.estate.health([]) == {}

@@ -1,0 +1,110 @@
+"""What arrives is kept before it is acknowledged, and recorded once."""
+
+from __future__ import annotations
+
+import pytest
+
+from responder.core import errors
+from responder.store import sqlite
+from tests.contracts import samples
+
+
+async def test_an_arrival_is_pending_until_it_is_recorded(store: sqlite.Store) -> None:
+    assert await store.intake.append([samples.arrival("0/1"), samples.arrival("0/2", minutes=1)]) == 2
+
+    first, second = await store.intake.pending()
+    assert (first.source, first.body, first.received_at) == ("hub", b"body of 0/1", samples.NOON)
+    await store.intake.record(first.id, events=[samples.event("c1")], unreadable=[], outages=[])
+
+    assert await store.intake.pending() == [second]
+    assert await store.intake.events() == [(samples.NOON, samples.event("c1"))]
+
+
+async def test_the_same_delivery_of_a_source_is_kept_once(store: sqlite.Store) -> None:
+    again = [samples.arrival("0/1"), samples.arrival("0/1"), samples.arrival("0/1", source="webhook")]
+
+    assert await store.intake.append(again) == 2
+    assert await store.intake.append(again) == 0
+    assert (await store.intake.counts())["arrivals"] == 2
+
+
+async def test_appending_nothing_is_allowed(store: sqlite.Store) -> None:
+    assert await store.intake.append([]) == 0
+
+
+async def test_pending_gives_the_oldest_first_up_to_the_limit(store: sqlite.Store) -> None:
+    await store.intake.append([samples.arrival(str(i)) for i in range(5)])
+
+    assert [received.body for received in await store.intake.pending(limit=2)] == [b"body of 0", b"body of 1"]
+
+
+async def test_an_event_that_came_by_two_ways_is_recorded_once(store: sqlite.Store) -> None:
+    await store.intake.append([samples.arrival("a"), samples.arrival("b")])
+    one, two = await store.intake.pending()
+    await store.intake.record(one.id, events=[samples.event("c1", title="first")], unreadable=[], outages=[])
+    repeated = [samples.event("c1", title="second"), samples.event("c2")]
+    await store.intake.record(two.id, events=repeated, unreadable=[], outages=[])
+
+    assert [(e.communication_id, e.title) for _, e in await store.intake.events()] == [("c2", ""), ("c1", "first")]
+
+
+async def test_known_names_the_identities_that_are_recorded(store: sqlite.Store) -> None:
+    await store.intake.append([samples.arrival("a")])
+    event, other = samples.event("c1"), samples.event("c2")
+    await store.intake.record((await store.intake.pending())[0].id, events=[event], unreadable=[], outages=[])
+
+    assert await store.intake.known([event.identity, other.identity]) == {event.identity}
+    assert await store.intake.known([]) == set()
+
+
+async def test_what_could_not_be_read_is_quarantined_with_its_bytes(store: sqlite.Store) -> None:
+    await store.intake.append([samples.arrival("a", minutes=3)])
+    received = (await store.intake.pending())[0]
+    await store.intake.record(received.id, events=[], unreadable=[("not JSON", "records[2]", b"\xff\x00")], outages=[])
+
+    (row,) = await store.intake.quarantine()
+    assert (row["reason"], row["position"], row["raw"]) == ("not JSON", "records[2]", b"\xff\x00")
+    assert (row["source"], row["received_at"]) == ("hub", samples.at(3))
+
+
+async def test_recording_writes_the_outages_as_they_stand(store: sqlite.Store) -> None:
+    await store.intake.append([samples.arrival("a")])
+    received = (await store.intake.pending())[0]
+    await store.intake.record(received.id, events=[samples.event("c")], unreadable=[], outages=[samples.outage()])
+
+    assert await store.outages.open() == [samples.outage()]
+
+
+async def test_recording_twice_is_once(store: sqlite.Store) -> None:
+    await store.intake.append([samples.arrival("a")])
+    received = (await store.intake.pending())[0]
+    for minutes in (0, 9):
+        unreadable, outages = [("why", "where", b"raw")], [samples.outage(minutes=minutes)]
+        await store.intake.record(received.id, events=[samples.event("c")], unreadable=unreadable, outages=outages)
+
+    assert await store.intake.counts() == {"arrivals": 1, "pending": 0, "events": 1, "quarantined": 1}
+    assert await store.outages.open() == [samples.outage(minutes=0)]
+
+
+async def test_recording_an_arrival_that_never_came_is_refused(store: sqlite.Store) -> None:
+    with pytest.raises(errors.RefusedError, match=r"store\.unknown-arrival"):
+        await store.intake.record(7, events=[samples.event("c")], unreadable=[], outages=[])
+
+    assert (await store.intake.counts())["events"] == 0
+
+
+async def test_the_newest_arrival_of_each_source_is_known(store: sqlite.Store) -> None:
+    await store.intake.append([samples.arrival("a", minutes=5), samples.arrival("b", minutes=2)])
+    await store.intake.append([samples.arrival("a", source="webhook", minutes=1)])
+
+    assert await store.intake.last_arrival() == {"hub": samples.at(5), "webhook": samples.at(1)}
+
+
+async def test_text_that_no_database_can_hold_does_not_block_the_intake(store: sqlite.Store) -> None:
+    poison = samples.event("c\ud800", title="half a \ud83d letter")
+    await store.intake.append([samples.arrival("a\ud800")])
+    received = (await store.intake.pending())[0]
+    await store.intake.record(received.id, events=[poison], unreadable=[("\ud800", "", b"")], outages=[])
+
+    assert await store.intake.known([poison.identity]) == {poison.identity}
+    assert (await store.intake.events())[0][1].title == "half a ? letter"

@@ -1,0 +1,89 @@
+"""Outages stay open until we are finished with them; every decision is kept with what it knew."""
+
+from __future__ import annotations
+
+import pytest
+
+from responder.core import decisions, outages
+from responder.store import sqlite
+from tests.contracts import samples
+
+
+async def test_an_outage_comes_back_as_it_was_put(store: sqlite.Store) -> None:
+    outage = samples.outage()
+    await store.outages.put([outage])
+
+    assert await store.outages.get(outage.id) == outage
+    assert await store.outages.get(outages.OutageId("none@eastus")) is None
+
+
+async def test_one_tracking_id_may_be_an_outage_in_several_regions(store: sqlite.Store) -> None:
+    east, west = samples.outage("X"), samples.outage("X", region="westus")
+    await store.outages.put([west, east, samples.outage("Y")])
+
+    assert await store.outages.of_tracking("x") == [east, west]
+
+
+async def test_an_outage_is_open_until_we_close_it_whatever_azure_calls_it(store: sqlite.Store) -> None:
+    resolved = samples.outage(active=False)
+    await store.outages.put([resolved])
+    assert await store.outages.open() == [resolved]
+
+    await store.outages.close(resolved.id, samples.at(5))
+    await store.outages.close(resolved.id, samples.at(6))
+
+    assert await store.outages.open() == []
+    assert await store.outages.closed_at(resolved.id) == samples.at(5)
+    assert await store.outages.list() == [resolved]
+
+
+@pytest.mark.parametrize(
+    ("later", "reopened"),
+    [
+        pytest.param(samples.outage(minutes=1), True, id="newer and active"),
+        pytest.param(samples.outage(minutes=0), False, id="the same again"),
+        pytest.param(samples.outage(minutes=-1), False, id="older"),
+        pytest.param(samples.outage(minutes=1, active=False), False, id="newer and resolved"),
+    ],
+)
+async def test_a_closed_outage_reopens_for_newer_active_news_only(
+    store: sqlite.Store, later: outages.Outage, reopened: bool
+) -> None:
+    outage = samples.outage()
+    await store.outages.put([outage])
+    await store.outages.close(outage.id, samples.at(0.5))
+    await store.outages.put([later])
+
+    assert (await store.outages.closed_at(outage.id) is None) is reopened
+    assert await store.outages.get(outage.id) == later
+
+
+async def test_the_latest_decision_of_each_server_is_known_with_its_facts(store: sqlite.Store) -> None:
+    early, late = samples.decided("a"), samples.decided("a", minutes=5, action=decisions.Action.START)
+    other = samples.decided("b")
+    await store.outages.put_decisions([early, other])
+    await store.outages.put_decisions([late])
+    await store.outages.put_decisions([])
+
+    outage, a, b = samples.outage().id, samples.server_id("a"), samples.server_id("b")
+    assert await store.outages.decisions(outage) == {a: late[0], b: other[0]}
+    assert await store.outages.decision(a, outage) == late[0]
+    assert await store.outages.facts(a, outage) == late[1]
+
+
+async def test_the_history_keeps_every_decision_in_order(store: sqlite.Store) -> None:
+    taken = [samples.decided("a"), samples.decided("b"), samples.decided("a", minutes=5)]
+    for decided in taken:
+        await store.outages.put_decisions([decided])
+
+    assert await store.outages.history(samples.outage().id) == [decision for decision, _ in taken]
+
+
+async def test_where_nothing_was_decided_nothing_is_known(store: sqlite.Store) -> None:
+    outage, server = samples.outage().id, samples.server_id("a")
+
+    assert await store.outages.decisions(outage) == {}
+    assert await store.outages.decision(server, outage) is None
+    assert await store.outages.facts(server, outage) is None
+    assert await store.outages.closed_at(outage) is None
+    assert await store.outages.history(outage) == []

@@ -1,0 +1,164 @@
+"""Runs against a model in memory: any order of submit, claim, write, signal and crash ends in the same place."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+
+from responder.core import runs
+from responder.store import runs as stored
+from responder.store import sqlite
+from tests.contracts import samples, sqlite_backend
+
+T = TypeVar("T")
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+SERVERS = st.sampled_from(["x", "y", "z"])
+MINUTES = st.integers(0, 9)
+ENDS = st.sampled_from([runs.State.DONE, runs.State.FAILED, runs.State.CANCELLED])
+
+
+@dataclass
+class Known:
+    """What the model knows of one run."""
+
+    run: runs.Run
+    steps: dict[str, runs.StepRecord] = field(default_factory=dict)
+    writes: int = 0
+    sent: list[runs.Signal] = field(default_factory=list)
+    untaken: list[runs.Signal] = field(default_factory=list)
+    unsettled: list[runs.Signal] = field(default_factory=list)
+
+    def due_since(self, now: datetime) -> datetime | None:
+        run, since = self.run, [signal.at for signal in self.untaken]
+        if run.state.ended:
+            return None
+        if run.wake_at is not None and (run.state is runs.State.READY or run.wake_at <= now):
+            since = [run.wake_at] if run.state is runs.State.READY else [*since, run.wake_at]
+        return min(since, default=None)
+
+
+class RunsModel(RuleBasedStateMachine):
+    """The model, and the store beside it."""
+
+    held = Bundle("held")  # claimed runs; sooner or later most of them are under an old fence
+
+    @initialize()
+    def start(self) -> None:
+        self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self.directory = tempfile.TemporaryDirectory()
+        self.known: dict[runs.RunId, Known] = {}
+        self.crashes = 0
+        self.backend = sqlite_backend.Backend(Path(self.directory.name))
+        self.store: sqlite.Store = self.wait(self.backend.open())
+
+    def teardown(self) -> None:
+        self.wait(self.backend.close())
+        self.runner.close()
+        self.directory.cleanup()
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(coroutine)
+
+    @rule(name=NAMES, server=SERVERS, minutes=MINUTES)
+    def submit(self, name: str, server: str, minutes: int) -> None:
+        run = samples.run(name, server=server, minutes=minutes)
+        active = {known.run.server_id for known in self.known.values() if not known.run.state.ended}
+        expected = stored.Submitted.BUSY if run.server_id in active else stored.Submitted.CREATED
+        if run.id in self.known:
+            expected = stored.Submitted.EXISTS
+        assert self.wait(self.store.runs.submit(run)) is expected
+        if expected is stored.Submitted.CREATED:
+            self.known[run.id] = Known(run)
+
+    @rule(target=held, minutes=MINUTES, excluding=st.sets(NAMES))
+    def claim(self, minutes: int, excluding: set[str]) -> Any:
+        now = samples.at(minutes)
+        since = {name: known.due_since(now) for name, known in self.known.items() if name not in excluding}
+        oldest = min((at for at in since.values() if at is not None), default=None)
+        claimed = self.wait(self.store.runs.claim(now, excluding={runs.RunId(name) for name in excluding}))
+        if claimed is None:
+            assert oldest is None
+            return multiple()
+        assert since[claimed.id] == oldest
+        known = self.known[claimed.id]
+        known.run = replace(known.run, fence=known.run.fence + 1)
+        assert claimed == known.run
+        return claimed
+
+    @rule(run=held, step=st.sampled_from(["restore", "verify"]), minutes=st.none() | MINUTES, done=st.booleans())
+    def write(self, run: runs.Run, step: str, minutes: int | None, done: bool) -> None:
+        wake = None if minutes is None else samples.at(minutes)
+        record = samples.record(step, runs.StepState.DONE if done else runs.StepState.WAITING)
+        self.check_write(replace(run, state=runs.State.WAITING, step=step, wake_at=wake), record)
+
+    @rule(run=held, state=ENDS)
+    def end(self, run: runs.Run, state: runs.State) -> None:
+        self.check_write(replace(run, state=state, step=None, wake_at=None, ended_at=samples.at(9)), None)
+
+    def check_write(self, run: runs.Run, record: runs.StepRecord | None) -> None:
+        known = self.known[run.id]
+        if known.run.state.ended:
+            return  # going on after the end may meet another active run; a rule of its own in the contract
+        stands = run.fence == known.run.fence
+        assert self.wait(self.store.runs.write(run, record)) is stands
+        if stands:
+            known.run, known.writes, known.unsettled = run, known.writes + 1, []
+            known.steps |= {record.id: record} if record else {}
+
+    @rule(name=NAMES, topic=st.sampled_from(runs.Topic), minutes=MINUTES)
+    def signal(self, name: str, topic: runs.Topic, minutes: int) -> None:
+        if known := self.known.get(runs.RunId(name)):
+            signal = samples.signal(name, topic, minutes=minutes)
+            self.wait(self.store.runs.signal(signal))
+            known.sent.append(signal)
+            known.untaken.append(signal)
+
+    @rule(run=held)
+    def take_signals(self, run: runs.Run) -> None:
+        known = self.known[run.id]
+        expected = known.untaken if run.fence == known.run.fence else []
+        assert self.wait(self.store.runs.take_signals(run.id, run.fence)) == expected
+        if expected:
+            known.unsettled, known.untaken = known.unsettled + expected, []
+
+    @rule(before_commit=st.booleans(), name=NAMES)
+    def lose_power(self, before_commit: bool, name: str) -> None:
+        """In the middle of submitting one more run."""
+        run = samples.run(f"late-{self.crashes}-{name}", server=f"late-{self.crashes}")
+        self.crashes += 1
+        self.backend.lose_power(self.store, before_commit=before_commit)
+        try:
+            self.wait(self.store.runs.submit(run))
+        except sqlite_backend.PowerLost:
+            self.wait(self.store.close())
+            self.store = self.wait(self.backend.restart())
+        if not before_commit:
+            self.known[run.id] = Known(run)
+        for known in self.known.values():
+            known.untaken, known.unsettled = [*known.unsettled, *known.untaken], []
+
+    @invariant()
+    def agree(self) -> None:
+        asked = self.store.runs
+        assert {run.id: run for run in self.wait(asked.list())} == {i: known.run for i, known in self.known.items()}
+        wakes = [known.run.wake_at for known in self.known.values() if not known.run.state.ended]
+        assert self.wait(asked.next_wake()) == min((wake for wake in wakes if wake), default=None)
+        for id_, known in self.known.items():
+            assert self.wait(asked.steps(id_)) == known.steps
+            assert self.wait(asked.signals(id_)) == known.sent
+            assert len(self.wait(asked.journal(id_))) == known.writes
+
+
+TestRunsAgainstTheModel = RunsModel.TestCase
+TestRunsAgainstTheModel.settings = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

@@ -1,0 +1,359 @@
+"""What only the embedded store promises: its file, its lock, its readers, its schema, its indexes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from responder.core import errors, runs
+from responder.store import intake, migrations, run_rows, sqlite
+from tests.contracts import samples, sqlite_backend
+
+DAEMON = """
+import asyncio, sys
+from datetime import UTC, datetime
+from responder.store import intake, sqlite
+
+async def serve():
+    store = await sqlite.open_store(sys.argv[1])
+    for count, _ in enumerate(iter(sys.stdin.readline, "")):
+        at = datetime.now(UTC)
+        await store.intake.append([intake.Arrival(source="hub", key=str(count), body=b"", received_at=at)])
+        print("written", flush=True)
+
+asyncio.run(serve())
+"""
+
+
+class Daemon:
+    """Another process that has the store open and writes when told."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    async def write(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(b"go\n")
+        await self._process.stdin.drain()
+        assert await self._process.stdout.readline() == b"written\n"
+
+    async def kill(self) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.communicate()
+
+
+@asynccontextmanager
+async def daemon(path: Path) -> AsyncIterator[Daemon]:
+    pipe = asyncio.subprocess.PIPE
+    arguments = (sys.executable, "-c", DAEMON, str(path))
+    process = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe, env={"PYTHONPATH": os.getcwd()})
+    running = Daemon(process)
+    try:
+        await running.write()
+        yield running
+    finally:
+        await running.kill()
+
+
+@pytest.fixture
+def path(backend: sqlite_backend.Backend) -> Path:
+    return backend.path
+
+
+# the lock
+
+
+async def test_a_second_daemon_is_refused_and_told_who_has_the_store(path: Path) -> None:
+    async with daemon(path) as other:
+        with pytest.raises(errors.StoreError, match=rf"in use by pid {other.pid} on .* since .* \[store\.locked\]"):
+            await sqlite.open_store(path)
+
+
+async def test_the_lock_of_a_killed_daemon_is_free_and_what_it_wrote_is_there(path: Path) -> None:
+    async with daemon(path) as other:
+        await other.kill()
+
+        store = await sqlite.open_store(path)
+        counts = await store.intake.counts()
+        await store.close()
+
+    assert counts["arrivals"] == 1
+
+
+async def test_a_closed_store_can_be_opened_again_and_is_closed_for_good(backend: sqlite_backend.Backend) -> None:
+    first = await backend.open()
+    await first.close()
+    await first.close()
+    second = await backend.open()
+
+    assert (await second.intake.counts())["arrivals"] == 0
+    with pytest.raises(errors.StoreError, match=r"store\.closed"):
+        await first.intake.counts()
+
+
+def put_nonsense(path: Path) -> None:
+    path.write_bytes(b"this is no database, but long enough to be looked at" * 50)
+
+
+async def test_a_store_that_could_not_be_opened_keeps_no_lock(path: Path) -> None:
+    put_nonsense(path)
+    with pytest.raises(errors.StoreError, match=r"not a database.*store\.unavailable"):
+        await sqlite.open_store(path)
+    os.unlink(path)
+
+    await (await sqlite.open_store(path)).close()
+
+
+async def test_a_directory_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(errors.StoreError, match=r"nowhere.*directory exists.*store\.unavailable"):
+        await sqlite.open_store(tmp_path / "nowhere" / "store.db")
+
+
+# reading beside a daemon
+
+
+async def test_a_reader_sees_what_another_process_has_written_so_far(path: Path) -> None:
+    async with daemon(path) as other:
+        reader = await sqlite.open_store(path, exclusive=False)
+        before = await reader.intake.counts()
+        await other.write()
+        after = await reader.intake.counts()
+        await reader.close()
+
+    assert (before["arrivals"], after["arrivals"]) == (1, 2)
+
+
+async def test_a_reader_cannot_write(store: sqlite.Store, path: Path) -> None:
+    reader = await sqlite.open_store(path, exclusive=False)
+    with pytest.raises(errors.StoreError, match=r"store\.read-only"):
+        await reader.intake.append([samples.arrival("a")])
+    await reader.close()
+
+    assert (await store.intake.counts())["arrivals"] == 0
+
+
+async def test_the_store_of_a_stopped_daemon_can_be_read(store: sqlite.Store, path: Path) -> None:
+    await store.intake.append([samples.arrival("a")])
+    await store.close()
+
+    reader = await sqlite.open_store(path, exclusive=False)
+    counts = await reader.intake.counts()
+    await reader.close()
+
+    assert counts["arrivals"] == 1
+
+
+async def test_the_store_of_a_killed_daemon_can_be_read(path: Path) -> None:
+    async with daemon(path) as other:
+        await other.kill()
+        path.with_name(path.name + "-shm").unlink()  # as after a power cut
+
+        reader = await sqlite.open_store(path, exclusive=False)
+        counts = await reader.intake.counts()
+        await reader.close()
+
+    assert counts["arrivals"] == 1
+
+
+async def test_reading_makes_no_store(path: Path) -> None:
+    with pytest.raises(errors.StoreError, match=r"store\.missing"):
+        await sqlite.open_store(path, exclusive=False)
+
+    assert os.listdir(path.parent) == []
+
+
+# the schema
+
+
+def schema_of(path: Path) -> str:
+    connection = sqlite3.connect(path)
+    (version,) = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    connection.close()
+    return str(version)
+
+
+def alter(path: Path, *statements: str) -> None:
+    connection = sqlite3.connect(path)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+async def test_an_empty_file_is_brought_to_the_newest_schema(store: sqlite.Store, path: Path) -> None:
+    steps = migrations.scripts()
+
+    assert list(steps) == list(range(1, max(steps) + 1))
+    assert schema_of(path) == str(max(steps))
+
+
+@pytest.mark.parametrize("exclusive", [True, False], ids=["writing", "reading"])
+async def test_a_newer_schema_is_refused_and_left_alone(store: sqlite.Store, path: Path, exclusive: bool) -> None:
+    await store.close()
+    alter(path, "UPDATE meta SET value = '999' WHERE key = 'schema'")
+
+    with pytest.raises(errors.StoreError, match=r"schema 999.*newer.*store\.newer"):
+        await sqlite.open_store(path, exclusive=exclusive)
+
+    assert schema_of(path) == "999"
+
+
+async def test_a_reader_does_not_migrate(store: sqlite.Store, path: Path) -> None:
+    await store.close()
+    alter(path, "UPDATE meta SET value = '0' WHERE key = 'schema'")
+
+    with pytest.raises(errors.StoreError, match=r"Start the daemon.*store\.older"):
+        await sqlite.open_store(path, exclusive=False)
+
+    assert schema_of(path) == "0"
+
+
+async def test_the_database_of_another_program_is_left_alone(path: Path) -> None:
+    alter(path, "CREATE TABLE songs (title TEXT)")
+
+    with pytest.raises(errors.StoreError, match=r"store\.foreign"):
+        await sqlite.open_store(path)
+
+
+async def test_a_migration_that_fails_leaves_the_schema_it_found(store: sqlite.Store, path: Path) -> None:
+    broken = {**migrations.scripts(), 999: "CREATE TABLE half (x TEXT);\nINSERT INTO nothing VALUES (1);\n"}
+    with pytest.raises(errors.StoreError, match="nothing"):
+        await migrations.apply(store.database, broken)
+
+    assert await store.database.row("SELECT 1 FROM sqlite_master WHERE name = 'half'") is None
+    await migrations.verify(store.database, migrations.scripts())
+
+
+async def test_opening_a_new_store_survives_a_power_cut(backend: sqlite_backend.Backend) -> None:
+    store = await backend.open()
+    backend.lose_power(store, before_commit=True)
+    with pytest.raises(sqlite_backend.PowerLost):
+        await migrations.apply(store.database, {**migrations.scripts(), 999: "CREATE TABLE half (x TEXT);\n"})
+
+    await migrations.verify((await backend.restart()).database, migrations.scripts())
+
+
+# a full disk, a busy file
+
+
+async def test_a_full_disk_is_our_error_and_breaks_nothing(store: sqlite.Store) -> None:
+    await store.intake.append([samples.arrival("small")])
+    pages = await store.database.row("PRAGMA page_count")
+    assert pages is not None
+    await store.database.rows(f"PRAGMA max_page_count = {pages[0] + 2}")
+    big = intake.Arrival(source="hub", key="big", body=b"x" * 100_000, received_at=samples.NOON)
+
+    with pytest.raises(errors.StoreError, match=r"full.*Free space.*store\.unavailable") as raised:
+        await store.intake.append([samples.arrival("before it"), big])
+    assert isinstance(raised.value.__cause__, sqlite3.Error)
+    assert (await store.intake.counts())["arrivals"] == 1
+    check = await store.database.row("PRAGMA integrity_check")
+    assert check is not None
+    assert check[0] == "ok"
+
+    await store.database.rows("PRAGMA max_page_count = 100000")
+    assert await store.intake.append([big]) == 1
+
+
+async def test_a_file_that_somebody_else_holds_is_our_error(store: sqlite.Store, path: Path) -> None:
+    await store.database.rows("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(errors.StoreError, match=r"locked.*Another process.*store\.unavailable"):
+        await store.intake.append([samples.arrival("a")])
+    other.close()
+
+    assert await store.intake.append([samples.arrival("a")]) == 1
+
+
+async def test_a_mistake_inside_a_transaction_undoes_it_and_shows_as_it_is(store: sqlite.Store) -> None:
+    def mistaken(connection: sqlite3.Connection) -> None:
+        connection.execute("DELETE FROM meta")
+        raise KeyError("ours")
+
+    with pytest.raises(KeyError):
+        await store.database.execute_transaction(mistaken)
+
+    await migrations.verify(store.database, migrations.scripts())
+
+
+async def test_a_cancelled_write_is_whole_or_not_at_all_and_the_store_goes_on(store: sqlite.Store) -> None:
+    task = asyncio.create_task(store.intake.append([samples.arrival(str(i)) for i in range(100)]))
+    await asyncio.sleep(0)  # the write is under way
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert (await store.intake.counts())["arrivals"] in (0, 100)
+
+
+async def test_commits_are_flushed_before_they_are_reported(store: sqlite.Store) -> None:
+    journal, synchronous = [await store.database.row(f"PRAGMA {name}") for name in ("journal_mode", "synchronous")]
+
+    assert journal is not None
+    assert synchronous is not None
+    assert (journal[0], synchronous[0]) == ("wal", 2)
+
+
+async def test_a_restarted_daemon_need_not_wait_for_its_dead_self(backend: sqlite_backend.Backend) -> None:
+    hub = {"fully_qualified_namespace": "n", "eventhub_name": "h", "consumer_group": "g", "partition_id": "0"}
+    store = await backend.open()
+    await store.checkpoints.claim_ownership([{**hub, "owner_id": "before"}])
+    await store.close()
+
+    (ownership,) = await (await backend.open()).checkpoints.list_ownership("n", "h", "g")
+    assert ownership["owner_id"] == ""
+
+
+# ten thousand waiting runs
+
+
+async def with_waiting_runs(store: sqlite.Store, count: int) -> None:
+    def insert(connection: sqlite3.Connection) -> None:
+        for i in range(count):
+            run_rows.insert(connection, samples.run(f"run-{i}", minutes=60 + i))
+        connection.execute("UPDATE runs SET state = 'waiting'")
+
+    await store.database.execute_transaction(insert)
+
+
+async def plans(store: sqlite.Store, statements: list[str]) -> list[str]:
+    lines: list[str] = []
+    for statement in statements:
+        if statement.lstrip().upper().startswith(("SELECT", "UPDATE")):
+            rows = await store.database.rows(f"EXPLAIN QUERY PLAN {statement}")
+            lines += [row["detail"] for row in rows]
+    return lines
+
+
+async def test_with_ten_thousand_waiting_runs_claim_and_next_wake_look_into_indexes(store: sqlite.Store) -> None:
+    await with_waiting_runs(store, 10_000)
+    statements: list[str] = []
+
+    def trace(connection: Any) -> None:
+        connection.set_trace_callback(statements.append)
+
+    await store.database.execute_transaction(trace)
+    assert await store.runs.claim(samples.NOON) is None
+    assert await store.runs.next_wake() == samples.at(60)
+    first = await store.runs.claim(samples.at(61), excluding=[runs.RunId("run-0")])
+    await store.database.execute_transaction(lambda c: c.set_trace_callback(None))
+
+    assert first is not None
+    assert first.id == "run-1"
+    found = await plans(store, statements)
+    looks = [line for line in found if " runs " in f"{line} "]
+    assert looks
+    assert [line for line in looks if not line.startswith("SEARCH runs USING") and "runs_signalled" not in line] == []
+    assert [line for line in looks if "INDEX" in line and "PRIMARY" not in line]

@@ -1,0 +1,375 @@
+"""Spoiled bodies: neighbours are recovered, nothing raises, nothing takes for ever."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from responder.core import payloads
+from responder.core.payloads import UNEXPECTED, documents
+
+FOLDER = Path(__file__).parent / "payloads"
+VALID = sorted(FOLDER.glob("*.json"))
+MEGABYTE = 1 << 20
+
+
+def load(name: str) -> Any:
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def record(tracking_id: str = "QX7T-2B8") -> dict[str, Any]:
+    found: dict[str, Any] = load("records-incident")["records"][0]
+    found["properties"]["trackingId"] = tracking_id
+    return found
+
+
+def ids(body: bytes) -> list[str | None]:
+    return [event.tracking_id for event in payloads.parse(body).events]
+
+
+def beside(*poison: str) -> bytes:
+    """Records A-1 and B-2 with something between them."""
+    return (
+        '{"records": [' + ", ".join([json.dumps(record("A-1")), *poison, json.dumps(record("B-2"))]) + "]}"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        pytest.param(lambda r: r, id="a bare record"),
+        pytest.param(lambda r: [r], id="an array"),
+        pytest.param(lambda r: {"records": [r]}, id="records"),
+        pytest.param(lambda r: {"Records": r}, id="one record that is no array"),
+        pytest.param(lambda r: [{"records": [r]}], id="an array of records"),
+        pytest.param(lambda r: json.dumps({"records": [r]}), id="a string"),
+        pytest.param(lambda r: json.dumps(json.dumps({"records": [r]})), id="a string in a string"),
+        pytest.param(lambda r: [json.dumps(r)], id="an array of strings"),
+        pytest.param(lambda r: {"records": [json.dumps(r)]}, id="records that are strings"),
+        pytest.param(lambda r: {"records": json.dumps([r])}, id="records in a string"),
+    ],
+)
+def test_a_record_is_found_in_every_wrapping(wrap: Callable[[Any], Any]) -> None:
+    parsed = payloads.parse(json.dumps(wrap(record())).encode())
+
+    assert [event.tracking_id for event in parsed.events] == ["QX7T-2B8"]
+    assert parsed.unreadable == ()
+    assert parsed.events[0].actionable
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        pytest.param(lambda t: b"\xef\xbb\xbf" + t.encode(), id="BOM"),
+        pytest.param(lambda t: t.encode("utf-16"), id="UTF-16 with a mark"),
+        pytest.param(lambda t: t.encode("utf-16-le"), id="UTF-16 without"),
+        pytest.param(lambda t: gzip.compress(t.encode()), id="gzip"),
+        pytest.param(lambda t: b"\0" + t.encode() + b"\0\0", id="NULs around"),
+        pytest.param(lambda t: t.replace('"', '\\"').encode(), id="escaped without quotes around"),
+    ],
+)
+def test_a_body_is_read_in_every_encoding(encode: Callable[[str], bytes]) -> None:
+    text = json.dumps({"records": [{**record(), "properties": {"trackingId": "QX7T-2B8", "incidentType": "Incident"}}]})
+
+    parsed = payloads.parse(encode(text))
+
+    assert [event.tracking_id for event in parsed.events] == ["QX7T-2B8"]
+    assert parsed.unreadable == ()
+
+
+def test_single_quoted_pseudo_json_is_read() -> None:
+    body = repr({"records": [{**record(), "isHIR": False, "note": None}]}).encode()
+
+    assert ids(body) == ["QX7T-2B8"]
+
+
+def test_an_apostrophe_in_single_quoted_pseudo_json_is_not_its_end() -> None:
+    text = "{'time': '2026-02-11T02:30:51Z', 'category': 'ServiceHealth', 'operationName': 'x', 'properties': "
+    text += "{'title': 'it's \"down\"', 'trackingId': 'QX7T-2B8'}}"
+
+    (event,) = payloads.parse(text.encode()).events
+
+    assert event.title == 'it\'s "down"'
+
+
+def test_properties_may_be_single_quoted_inside_json() -> None:
+    spoiled = record()
+    spoiled["properties"] = str({"incidentType": "Incident", "trackingId": "QX7T-2B8"})
+
+    assert ids(json.dumps(spoiled).encode()) == ["QX7T-2B8"]
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\r\n", ",", " \x1e", "\ufeff"])
+def test_concatenated_documents_are_all_read(between: str) -> None:
+    body = between.join(json.dumps({"records": [record(f"A-{n}")]}) for n in range(3)).encode()
+
+    parsed = payloads.parse(body)
+
+    assert [event.tracking_id for event in parsed.events] == ["A-0", "A-1", "A-2"]
+    assert parsed.unreadable == ()
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        pytest.param('{"category": "PostgreSQLLogs", "properties": [ 227 B blob data ]}', id="blob data"),
+        pytest.param(
+            '{"category": "PostgreSQLLogs", "properties": {"message": "say "hi" now"}}', id="quotes in a string"
+        ),
+        pytest.param(
+            '{"category": "PostgreSQLLogs", "properties": {"message": "a stray " quote"}}', id="a stray quote"
+        ),
+        pytest.param(
+            '{"category": "PostgreSQLLogs", "properties": {"message": "never closed}}', id="an unclosed string"
+        ),
+        pytest.param('{"category": "PostgreSQLLogs", "properties": {"message": 1}', id="a missing brace"),
+        pytest.param('{"category": "PostgreSQLLogs", "properties": {"message": 1}}}', id="a brace too many"),
+        pytest.param('{"category": "PostgreSQLLogs", "properties": [1}', id="a bracket that does not match"),
+        pytest.param('{"category": "PostgreSQLLogs", "n": 01x}', id="a broken number"),
+        pytest.param('{"category": "Post\\greSQLLogs"}', id="an invalid escape"),
+        pytest.param("nonsense", id="a bare word"),
+        pytest.param('{"a":' * 5_000 + "1" + "}" * 5_000, id="a bottomless record"),
+    ],
+)
+def test_a_poisoned_record_does_not_cost_its_neighbours(poison: str) -> None:
+    parsed = payloads.parse(beside(poison))
+
+    assert [event.tracking_id for event in parsed.events] == ["A-1", "B-2"]
+    assert len(parsed.unreadable) == 1
+    assert parsed.unreadable[0].raw.startswith(poison[:10].encode())
+
+
+def test_a_poisoned_record_in_indented_json_does_not_cost_its_neighbours() -> None:
+    body = json.dumps({"records": [record("A-1"), {"message": "POISON"}, record("B-2")]}, indent=2)
+
+    assert ids(body.replace("POISON", 'stray " quote').encode()) == ["A-1", "B-2"]
+
+
+def test_a_poisoned_body_in_a_string_does_not_cost_its_records() -> None:
+    assert ids(json.dumps(beside("{bad}").decode()).encode()) == ["A-1", "B-2"]
+
+
+def test_a_fragment_of_a_poisoned_record_is_no_event() -> None:
+    parsed = payloads.parse(beside('{"category": oops, "properties": {"title": "x", "trackingId": "C-3"}}'))
+
+    assert [event.tracking_id for event in parsed.events] == ["A-1", "B-2"]
+
+
+def test_a_number_that_nobody_can_hold_does_not_spoil_its_record() -> None:
+    body = json.dumps({**record(), "durationMs": 1}).replace('"durationMs": 1', '"durationMs": ' + "9" * 6_000)
+
+    assert ids(body.encode()) == ["QX7T-2B8"]
+
+
+def test_raw_line_breaks_in_a_string_are_forgiven() -> None:
+    body = json.dumps(record()).replace("Since 02:10", "Since\r\n\t02:10")
+
+    assert ids(body.encode()) == ["QX7T-2B8"]
+
+
+def test_invalid_bytes_cost_no_record_and_come_back_as_they_were() -> None:
+    body = beside('{"category": BAD}').replace(b"BAD", b"\xff\xfe\x80").replace(b"Customers", b"Custom\xe9rs")
+
+    parsed = payloads.parse(body)
+
+    assert [event.tracking_id for event in parsed.events] == ["A-1", "B-2"]
+    assert parsed.unreadable[0].raw.startswith(b'{"category": \xff\xfe\x80}')
+
+
+def test_a_truncated_body_gives_the_records_before_the_break() -> None:
+    body = json.dumps({"records": [record("A-1"), record("B-2")]}).encode()
+
+    parsed = payloads.parse(body[:-40])
+
+    assert [event.tracking_id for event in parsed.events] == ["A-1"]
+    assert len(parsed.unreadable) == 1
+
+
+def test_a_truncated_gzip_gives_the_records_before_the_break() -> None:
+    whole = gzip.compress(json.dumps({"records": [record(f"A-{n}") for n in range(500)]}).encode())
+
+    parsed = payloads.parse(whole[:-20])
+
+    assert len(parsed.events) > 300
+    assert parsed.unreadable[0].reason == "gzip that breaks off"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"  \r\n", b"\xef\xbb\xbf", b"\0\0", b"42", b"null", b"{}", b'"text"', b"<html>", b"[[["]
+)
+def test_a_body_that_is_nothing_is_one_unreadable_piece(body: bytes) -> None:
+    parsed = payloads.parse(body)
+
+    assert parsed.events == ()
+    assert len(parsed.unreadable) == 1
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"records": []}', b'{"value": []}'])
+def test_an_empty_list_is_no_complaint(body: bytes) -> None:
+    assert payloads.parse(body) == payloads.Parsed((), ())
+
+
+def test_a_piece_that_json_can_name_is_named() -> None:
+    parsed = payloads.parse(json.dumps({"records": [record(), 7, record()]}).encode())
+
+    assert len(parsed.events) == 2
+    assert [(each.position, each.raw) for each in parsed.unreadable] == [("records[1]", b"7")]
+
+
+# Work is bounded by pytest's timeout; how long one example takes on a busy machine says nothing.
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=25,
+)
+texts = [path.read_bytes() for path in VALID]
+
+
+def holds(body: bytes) -> payloads.Parsed:
+    """What is true of every body: no defect of ours, everything printable, and tests start nothing."""
+    parsed = payloads.parse(body)
+    assert not [each for each in parsed.unreadable if each.reason.startswith(UNEXPECTED)]
+    for event in parsed.events:
+        json.dumps(payloads.to_json(event), ensure_ascii=False).encode()
+        assert not (event.synthetic and event.actionable)
+        assert not (event.actionable and event.status is not payloads.Status.ACTIVE)
+    return parsed
+
+
+@relaxed
+@given(st.binary(max_size=2_000))
+def test_any_bytes_are_survived(body: bytes) -> None:
+    holds(body)
+
+
+@relaxed
+@given(json_values)
+def test_any_json_is_survived(value: Any) -> None:
+    holds(json.dumps(value).encode())
+
+
+@relaxed
+@given(st.text(alphabet="{}[]\",:\\'ab1 \n", max_size=300))
+def test_any_heap_of_punctuation_is_survived(text: str) -> None:
+    holds(text.encode())
+
+
+@relaxed
+@given(st.sampled_from(texts), st.data())
+def test_any_cut_and_paste_of_a_payload_is_survived(text: bytes, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    holds(text[:start] + data.draw(st.binary(max_size=20)) + text[end:])
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) of a value."""
+    pairs = (
+        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    )
+    return [place for key, each in pairs for place in [(value, key), *_places(each)]]
+
+
+@relaxed
+@given(st.sampled_from(texts), st.data())
+def test_any_value_at_any_place_of_a_payload_is_survived(text: bytes, data: st.DataObject) -> None:
+    value = json.loads(text)
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(_places(value)))
+        container[key] = data.draw(json_values)
+    holds(json.dumps(value).encode())
+
+
+SYNTHETIC = st.sampled_from([True, "True", "true", 1, "TRUE", "yes"])
+
+
+@relaxed
+@given(
+    st.sampled_from(["common-incident", "activitylogs-incident", "records-incident", "record-event-properties"]),
+    st.sampled_from(["isSynthetic", "IsSynthetic", "issynthetic"]),
+    SYNTHETIC,
+    st.data(),
+)
+def test_no_mutation_of_a_synthetic_event_makes_it_actionable(
+    name: str, key: str, flag: Any, data: st.DataObject
+) -> None:
+    text = json.dumps(load(name)).replace('"IsSynthetic": "False"', f'"{key}": {json.dumps(flag)}')
+    value = json.loads(text)
+    for _ in range(data.draw(st.integers(0, 4))):
+        places = [(c, k) for c, k in _places(value) if "synth" not in str(k).lower() and not _holds_flag(c[k])]
+        container, place = data.draw(st.sampled_from(places))
+        container[place] = data.draw(json_values)
+
+    assert not any(event.actionable for event in holds(json.dumps(value).encode()).events)
+
+
+def _holds_flag(value: Any) -> bool:
+    return "synthetic" in json.dumps(value).lower()
+
+
+RECORD = (
+    b'{"time":"2026-02-11T02:30:51Z","category":"ServiceHealth","operationName":"x","properties":{"stage":"Active"}}'
+)
+HOSTILE = {
+    "opening brackets": b"[" * MEGABYTE,
+    "opening braces": b'{"a":' * (MEGABYTE // 5),
+    "nested and closed": b'{"a":' * (MEGABYTE // 6) + b"1" + b"}" * (MEGABYTE // 6),
+    "braces only": b"{" * (MEGABYTE // 2) + b"}" * (MEGABYTE // 2),
+    "quotes": b'"' * MEGABYTE,
+    "escaped quotes": b'"' + b'\\"' * (MEGABYTE // 2),
+    "back to back": b"}{" * (MEGABYTE // 2),
+    "many small objects": b'{"a":1}' * (MEGABYTE // 7),
+    "many empty objects": b"[" + b"{}," * (MEGABYTE // 3) + b"{}]",
+    "single quotes": b"{'" * (MEGABYTE // 2),
+    "single quotes and blanks": b"{" + b"' " * (MEGABYTE // 2),
+    "single-quoted values": b"{\"a\":'b'}," * (MEGABYTE // 10),
+    "turned inside out": b'"}},{' * (MEGABYTE // 5),
+    "a long number": b"1" * MEGABYTE,
+    "blanks": b'{"a"' + b" " * MEGABYTE,
+    "back-slashes": b"\\" * MEGABYTE,
+    "invalid bytes": b"\xff" * MEGABYTE,
+    "line breaks and braces": b'{"a":\n' * (MEGABYTE // 6),
+    "every second record broken": b'{"records":[' + (RECORD + b",{bad},") * (MEGABYTE // len(RECORD) // 2) + b"]}",
+    "broken at six levels": b'{"records":[' + b'{"a":{"b":{"c":{"d":{"e":{"f":x}}}}}},' * (MEGABYTE // 40) + b"]}",
+    "tags": json.dumps({"eventType": "ServiceIssue", "title": "<" * MEGABYTE}).encode(),
+    "keys": b"{" + b",".join(b'"k%d":1' % n for n in range(90_000)) + b"}",
+    "regions": json.dumps(
+        {"eventType": "RCA", "impact": [{"impactedService": "s", "impactedRegions": [f"r{n}" for n in range(100_000)]}]}
+    ).encode(),
+    "gzip of braces": gzip.compress(b"{}" * (documents.MOST_UNPACKED // 2)),
+    "gzip of gzips": gzip.compress(b"") * 50_000,
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_megabyte_of_malice_is_bounded_work(name: str) -> None:
+    parsed = holds(HOSTILE[name])
+
+    assert parsed.events or parsed.unreadable
+    assert len(parsed.events) + len(parsed.unreadable) <= 2 * payloads.MOST_PIECES + 2
+
+
+@pytest.mark.timeout(60)
+def test_a_gzip_bomb_is_refused_unopened() -> None:
+    parsed = payloads.parse(gzip.compress(b"[" * (200 * MEGABYTE)))
+
+    assert parsed.events == ()
+    assert [each.reason for each in parsed.unreadable] == [f"gzip of more than {documents.MOST_UNPACKED} bytes"]
+
+
+def test_a_string_in_a_string_in_a_string_ends_somewhere() -> None:
+    text = json.dumps(record())
+    for _ in range(8):
+        text = json.dumps(text)
+
+    assert len(holds(text.encode()).unreadable) == 1
