@@ -33,11 +33,10 @@ class Clients:
     """The clients of one cloud, made when first asked for. All share one session and one credential."""
 
     def __init__(self, where: endpoints.Endpoints, session: aiohttp.ClientSession) -> None:
-        """Take over a session; use `open_clients` instead, which also closes it."""
+        """Borrow a session; `open_clients` is what callers use. Raises `InputError` for a credential that cannot be."""
         from responder.azure import pipelines
 
         self.endpoints = where
-        self._session = session
         self._transport = pipelines.transport(session, where)
         self.credential = credentials.build(where.credential, self._transport)
         self._open: dict[tuple[str, str], Any] = {}
@@ -73,12 +72,11 @@ class Clients:
         return self._of("plain", "", AsyncARMPipelineClient)
 
     async def close(self) -> None:
-        """Close the clients, then the credential, then the session that all of them use."""
+        """Close the clients, then the credential. The session that all of them use is closed by its owner."""
         for client in self._open.values():
             await client.close()
         self._open.clear()
         await self.credential.close()
-        await self._session.close()
 
     def _of(self, kind: str, subscription_id: str, make: Callable[..., _Client]) -> _Client:
         key = (kind, subscription_id.lower())
@@ -107,11 +105,12 @@ async def open_clients(where: endpoints.Endpoints) -> AsyncIterator[Clients]:
     await asyncio.to_thread(_load)
     from responder.azure import pipelines
 
-    clients = Clients(where, pipelines.open_session(where))
-    try:
-        yield clients
-    finally:
-        await clients.close()
+    async with pipelines.open_session(where) as session:
+        clients = Clients(where, session)
+        try:
+            yield clients
+        finally:
+            await clients.close()
 
 
 def _load() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from responder.core import errors
+
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
@@ -16,7 +18,20 @@ def build(name: str, transport: Any) -> AsyncTokenCredential:
         name: one of `endpoints.CREDENTIALS`.
         transport: an azure-core transport whose session the caller owns, so that tokens come by the same timeouts
             and certificate authorities as everything else.
+
+    Raises `InputError` when the environment lacks what the credential needs to exist.
     """
+    try:
+        return _build(name, transport)
+    except ValueError as error:
+        raise errors.InputError(
+            "azure.credential",
+            f"The credential {name!r} cannot be made: {' '.join(str(error).split())}",
+            remedy="Set the variables azure-identity needs for it, or name another in azure.credential.",
+        ) from error
+
+
+def _build(name: str, transport: Any) -> AsyncTokenCredential:
     from azure.identity import aio
 
     # Azure's convention for a user-assigned identity; DefaultAzureCredential reads the same variable.

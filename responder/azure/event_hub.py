@@ -99,6 +99,8 @@ class _Session:
 
     def __init__(self) -> None:
         self.broken = asyncio.Event()
+        self.taken = asyncio.Event()
+        """The first partition became ours."""
         self.got_anything = False
         self.handled: dict[str, int] = {}
         """Sequence number of the newest event accepted, by partition that is ours."""
@@ -165,6 +167,7 @@ class HubSource:
     async def _consume(self, client: hub_clients.GuardedClient, session: _Session) -> None:
         async def took(partition: Any) -> None:
             session.handled.setdefault(partition.partition_id, await self._checkpoint_of(partition))
+            session.taken.set()
 
         async def left(partition: Any, reason: Any) -> None:
             session.handled.pop(partition.partition_id, None)
@@ -208,8 +211,8 @@ class HubSource:
     async def _watch(self, client: hub_clients.GuardedClient, session: _Session) -> None:
         """Compare what the hub has with what we got: the SDK reports neither silence nor a dead connection."""
         behind: dict[str, int] = {}
+        await self._first_look(session)
         while True:
-            await asyncio.sleep(self._timing.watch.total_seconds())
             partitions = list(session.handled)
             if not partitions:
                 await client.get_partition_ids()
@@ -225,6 +228,15 @@ class HubSource:
             if not behind:
                 session.got_anything = True
                 self.last_ok_at = clock.now()
+            await asyncio.sleep(self._timing.watch.total_seconds())
+
+    async def _first_look(self, session: _Session) -> None:
+        """As soon as there is something to ask about: who waits for us to be ready should not wait a whole round."""
+        try:
+            async with asyncio.timeout(self._timing.watch.total_seconds()):
+                await session.taken.wait()
+        except TimeoutError:
+            pass  # nothing became ours; the look itself says why
 
     async def _checkpoint_of(self, partition: Any) -> int:
         known = await self._checkpoints.list(

@@ -17,6 +17,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from responder.azure import endpoints
+from responder.core import errors
 
 _CONNECTIONS = 100
 _READS = frozenset({"GET", "HEAD"})
@@ -58,8 +59,18 @@ def open_session(where: endpoints.Endpoints) -> aiohttp.ClientSession:
 
     The certificate authorities are loaded here, once: given to the SDK as `connection_verify`, they would be read
     again for each request, and no connection would ever be used twice.
+
+    Raises `InputError` when they cannot be read.
     """
-    context = ssl.create_default_context(cafile=str(where.ca_file)) if where.ca_file else True
+    try:
+        context = ssl.create_default_context(cafile=str(where.ca_file)) if where.ca_file else True
+    except OSError as error:
+        raise errors.InputError(
+            "azure.ca-file",
+            f"The certificate authorities cannot be read: {error.strerror or error}.",
+            remedy="Give azure.ca_file a readable file in PEM.",
+            place=str(where.ca_file),
+        ) from error
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=context),
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -120,7 +120,7 @@ class Act:
         outcome, record = await self._outcome(kind, ctx, interrupted=interrupted and kind.EFFECT != "read")
         moved, written = runs.advance(run, record, outcome, clock.now())
         await self._write(moved, written)
-        self._tell(run, outcome)
+        await self._tell(run, record, outcome)
         return moved
 
     async def _outcome(
@@ -197,22 +197,32 @@ class Act:
         _log.info("run.ended", **run.log_context(), state=run.state, why=run.why)
         if run.state is runs.State.DONE:
             return
-        failed = announcements.Announcement(
-            key=f"{run.id}/{run.state}",
-            kind=f"run.{run.state}",
-            subject=f"{run.playbook.name} for {run.server_id.rpartition('/')[2]} {run.state}",
-            text=f"{run.why}. Look at it with: responder runs show {run.id}",
+        text = f"{run.why}. Look at it with: responder runs show {run.id}"
+        await self._announce(run, run.state, f"run.{run.state}", f"{run.playbook.name} {run.state}", text)
+
+    async def _call_for_help(self, run: runs.Run, record: runs.StepRecord, why: str) -> None:
+        """The first failure of a step is told at once: a missing right or quota is mended by people, not by patience."""
+        text = f"{record.id} of {run.id} did not work and is tried again: {why}"
+        await self._announce(run, f"{record.id}/failed", "step.failed", f"{run.playbook.name} has trouble", text)
+
+    async def _announce(self, run: runs.Run, key: str, kind: str, subject: str, text: str) -> None:
+        name = run.server_id.rpartition("/")[2]
+        announcement = announcements.Announcement(
+            key=f"{run.id}/{key}",
+            kind=kind,
+            subject=f"{subject}: {name}",
+            text=text,
             at=clock.now(),
             facts={"run": run.id, "server": run.server_id, "outage": run.outage_id or ""},
         )
-        await self._store.outbox.put([failed])
+        await self._store.outbox.put([announcement])
 
     async def _write(self, run: runs.Run, record: runs.StepRecord | None) -> runs.Run:
         if not await self._store.runs.write(run, record):
             raise Fenced
         return run
 
-    def _tell(self, run: runs.Run, outcome: runs.Outcome) -> None:
+    async def _tell(self, run: runs.Run, record: runs.StepRecord, outcome: runs.Outcome) -> None:
         match outcome:
             case runs.Done(output=output):
                 _log.info("step.done", **run.log_context(), **{k: v for k, v in output.items() if k == "verdict"})
@@ -220,6 +230,8 @@ class Act:
                 _log.debug("step.waits", **run.log_context(), until=until.isoformat(), topic=topic)
             case runs.Retry(after=after, why=why):
                 _log.warning("step.retries", **run.log_context(), after_s=after.total_seconds(), why=why)
+                if record.attempts == 1:
+                    await self._call_for_help(run, record, why)
             case runs.Fail(why=why):
                 _log.error("step.failed", **run.log_context(), why=why)
 

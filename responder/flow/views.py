@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from responder.core import decisions, evidence, outages, runs, servers, tolerances
+from responder.core import decisions, evidence, outages, restores, runs, servers, tolerances
 from responder.store import codec, sqlite
 
 Json = dict[str, Any]
@@ -103,6 +103,7 @@ def of_server(server: servers.Server, tolerance: tolerances.Tolerance, health: e
         "geo_backup": server.geo_backup,
         "fqdn": server.fqdn,
         "seen_at": time(server.seen_at),
+        "copy_of": server.tags.get(restores.SOURCE_TAG),
         "tolerance": {
             "declared": tolerance.declared,
             "rto_s": seconds(tolerance.rto),

@@ -1,4 +1,5 @@
-"""The servers as the inventory last saw them, and what our probes have shown. Never asks Azure, never forgets."""
+"""The servers as the inventory last saw them, and what our probes have shown. Never asks Azure, and forgets only
+what it is told to."""
 
 from __future__ import annotations
 
@@ -20,6 +21,12 @@ class Estate:
         rows = [(s.id, s.name, s.region, codec.dump(s, _SERVER)) for s in servers]
         if rows:
             await self._base.execute_transaction(lambda c: c.executemany(_PUT_SERVER, rows))
+
+    async def remove(self, ids: Collection[core_servers.ServerId]) -> None:
+        """Forget these servers and their health. Their runs and decisions stay."""
+        gone = {"ids": codec.listed(ids)}
+        if ids:
+            await self._base.execute_transaction(lambda c: [c.execute(sql, gone) for sql in _REMOVE])
 
     async def servers(self, region: regions.RegionName | str | None = None) -> list[core_servers.Server]:
         """All servers, or those of one region (programmatic name), by name."""
@@ -62,6 +69,10 @@ _PUT_SERVER = """
     INSERT INTO servers (id, name, region, body) VALUES (?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, region = excluded.region, body = excluded.body
 """
+_REMOVE = (
+    "DELETE FROM servers WHERE id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM health WHERE server_id IN (SELECT value FROM json_each(:ids))",
+)
 _PUT_HEALTH = """
     INSERT INTO health (server_id, body) VALUES (?, ?) ON CONFLICT (server_id) DO UPDATE SET body = excluded.body
 """

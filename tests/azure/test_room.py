@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from responder import azure
-from responder.azure import endpoints, event_hub
+from responder.azure import clients, endpoints, event_hub
 from responder.azure import errors as meanings
 from responder.core import errors
 
@@ -59,3 +59,31 @@ def test_messages_are_one_short_line_without_signatures() -> None:
     assert text.startswith("see https://a.b/c xxx")
     assert "secret" not in text
     assert len(text) == 500
+
+
+@pytest.mark.parametrize("name", endpoints.CREDENTIALS)
+async def test_every_credential_can_be_opened_and_closed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening contacts nobody, so it works before anything is reachable."""
+    for variable in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID"):
+        monkeypatch.setenv(variable, "0d7f2f0a-3d62-4a0f-9a1c-5b1b7a1f0001")
+    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", "nowhere")
+
+    async with clients.open_clients(endpoints.Endpoints(credential=name)) as to:
+        assert to.credential is not None
+
+
+async def test_a_credential_that_cannot_be_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment lacks is an error with a remedy, not one of the SDK's in the middle of the night."""
+    for variable in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+
+    with pytest.raises(errors.InputError, match=r"azure\.credential"):
+        async with clients.open_clients(endpoints.Endpoints(credential="workload-identity")):
+            pass
+
+
+async def test_a_missing_certificate_authority_is_told_at_the_start() -> None:
+    """With the place, for whoever has to put it there."""
+    with pytest.raises(errors.InputError, match=r"nowhere\.pem"):
+        async with clients.open_clients(endpoints.Endpoints(ca_file=Path("nowhere.pem"))):
+            pass

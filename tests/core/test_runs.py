@@ -167,7 +167,8 @@ books = st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["stop", "continue
 @given(books, st.lists(outcomes, max_size=30))
 def test_any_outcomes_take_any_run_forward_and_never_back(book: playbooks.Playbook, answers: list[Outcome]):
     """Total: every answer has a consequence. The cursor never goes back, and an ended run waits for nothing."""
-    run, records = new(book, step=book.steps[0].id), {}
+    run = new(book, step=book.steps[0].id)
+    records: dict[str, StepRecord] = {}
     order = [step.id for step in book.steps]
     for i, answer in enumerate(answers):
         if run.state.ended:

@@ -1,12 +1,13 @@
 """Nothing is left behind: no process and no file, whether the simulator closes the plane or is killed."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,16 +43,21 @@ def root() -> Iterator[Path]:
     assert not path.exists()
 
 
+def names(
+    processes: Iterable[psutil.Process], condition: Callable[[psutil.Process], bool] = lambda _: True
+) -> set[str]:
+    """The names of those processes that are alive, may be looked at, and fulfil the condition."""
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if condition(process):
+                found.add(process.name())
+    return found
+
+
 def inhabitants(root: Path) -> set[str]:
     """The processes that were told of `root` or work in it, by name."""
-    found = set()
-    for process in psutil.process_iter():
-        try:
-            if str(root) in process.cwd() or any(str(root) in word for word in process.cmdline()):
-                found.add(process.name())
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    return found
+    return names(psutil.process_iter(), lambda process: str(root) in " ".join([process.cwd(), *process.cmdline()]))
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -94,7 +100,7 @@ def test_a_simulator_killed_outright_takes_its_servers_and_files_along(root: Pat
     """Whatever was running when it was killed: servers, the making of the template, or a backup."""
     simulator = subprocess.Popen([sys.executable, "-c", SIMULATOR], cwd=PROJECT, env={**os.environ, "ROOT": str(root)})
     try:
-        until(lambda: moment in {child.name() for child in psutil.Process(simulator.pid).children()})
+        until(lambda: moment in names(psutil.Process(simulator.pid).children()))
     finally:
         simulator.send_signal(signal.SIGKILL)
         simulator.wait()

@@ -20,6 +20,7 @@ SHORT = 0.3
 @pytest_asyncio.fixture
 async def data(tmp_path: Path) -> AsyncIterator[plane.Plane]:
     root = tmp_path / "data"
+    root.mkdir()
     moments = {"backup_interval": timedelta(seconds=1), "backup_replication": timedelta(0)}
     async with plane.Plane(root, login="admin", password="secret", **moments) as data:
         yield data

