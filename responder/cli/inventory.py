@@ -34,7 +34,7 @@ def inventory(config: Path, as_json: bool) -> None:
         empty="No server is known yet. Is the subscription listed in the settings, and did the daemon run?",
     )
     for row in found["servers"]:
-        for problem in row["tolerance"]["problems"]:
+        for problem in row["tolerance"]["problems"] + row["tolerance"]["remarks"]:
             click.echo(f"{row['name']}: {problem}", err=True)
 
 

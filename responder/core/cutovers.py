@@ -56,6 +56,9 @@ def refusals(request: Request) -> tuple[Refusal, ...]:
     elif request.verdict not in (evidence.Verdict.DOWN, evidence.Verdict.UNPROVEN):
         text = "No fresh probe proves that the server is down."
         found.append(Refusal(id="cutover.unproven", text=text, signable=False))
+    if request.tolerance.cutover is tolerances.Cutover.NEVER:
+        text = "Its owner declared outage-cutover=never; only another tag makes it possible."
+        found.append(Refusal(id="cutover.never", text=text, signable=False))
     if request.consent is not None and not request.consent.granted:
         text = f"{request.consent.by} declined."
         found.append(Refusal(id="cutover.declined", text=text, signable=True))
@@ -83,7 +86,7 @@ def _needs_a_human(request: Request) -> list[Refusal]:
     if not request.tolerance.declared:
         text = "Its tolerance is undeclared or cannot be read, so nothing is agreed without a human's yes."
         found.append(Refusal(id="cutover.undeclared", text=text, signable=True))
-    if request.tolerance.cutover is not tolerances.Cutover.AUTO:
+    if request.tolerance.cutover is tolerances.Cutover.ASK:
         text = f"It takes a human's yes (outage-cutover={request.tolerance.cutover}), and nobody has said it."
         found.append(Refusal(id="cutover.ask", text=text, signable=True))
     if request.concern is not outages.Concern.NAMED:

@@ -22,6 +22,7 @@ from responder.core import (
     evidence,
     outage_lengths,
     outages,
+    reasons,
     restore_times,
     servers,
     tolerances,
@@ -98,14 +99,6 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """One plain sentence with a stable id."""
-
-    id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do about one server, and why. All times aware UTC; None where a figure does not apply."""
 
@@ -115,7 +108,7 @@ class Decision:
     action: Action
     playbook: str | None
     """The playbook that should be running; None: none."""
-    reasons: tuple[Reason, ...]
+    reasons: tuple[reasons.Reason, ...]
     """In order of weight."""
     review_at: datetime
     """When it must be taken again at the latest."""
@@ -150,7 +143,7 @@ class Decision:
 def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     """Decide for one server. Total: every combination of facts has an answer, and the cautious one is to wait."""
     if facts.copy.state is copies.State.PROMOTED:
-        return _say(facts, policy, now, Action.DONE, [_reason("promoted")])
+        return _say(facts, policy, now, Action.DONE, [reasons.say("promoted")])
     verdict = evidence.weigh(facts.health, policy.evidence, now)
     copy_exists = facts.copy.state in (copies.State.RESTORING, copies.State.READY)
     if _is_over(facts, verdict):
@@ -160,11 +153,10 @@ def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     if verdict not in (evidence.Verdict.DOWN, evidence.Verdict.UNPROVEN):
         since = facts.health.failing_since
         due = since + policy.evidence.confirm if since else now + policy.evidence.confirm
-        return _say(facts, policy, now, Action.OBSERVE, [_reason(verdict.value)], due=due)
-    if facts.outage.concern(facts.server) is outages.Concern.NONE:
-        return _say(facts, policy, now, Action.OBSERVE, [_reason("elsewhere"), _reason(verdict.value)])
-    if _fell_silent_afterwards(facts, policy):
-        return _say(facts, policy, now, Action.OBSERVE, [_reason("silent-since"), _reason(verdict.value)])
+        return _say(facts, policy, now, Action.OBSERVE, [reasons.say(verdict.value)], due=due)
+    other_cause = _other_cause(facts, policy, verdict)
+    if other_cause is not None:
+        return _say(facts, policy, now, Action.OBSERVE, [reasons.say(other_cause), reasons.say(verdict.value)])
     return _down_without_copy(facts, policy, now, verdict)
 
 
@@ -176,62 +168,77 @@ def _is_over(facts: Facts, verdict: evidence.Verdict) -> bool:
     return blind and not facts.outage.active
 
 
-def _fell_silent_afterwards(facts: Facts, policy: Policy) -> bool:
-    """Whether the outage had been over for the settling time when the silence began: Azure reopens one that recurs."""
+def _other_cause(facts: Facts, policy: Policy, verdict: evidence.Verdict) -> str | None:
+    """Why this silence is not this outage's doing; None when it may be."""
+    concern = facts.outage.concern(facts.server)
+    if concern is outages.Concern.NONE:
+        return "elsewhere"
+    if facts.server.state.lower() in _STOPPED:
+        return "stopped"
+    if concern is outages.Concern.SUSPECTED and verdict is evidence.Verdict.UNPROVEN:
+        return "only-suspected"
     over, since = facts.outage.resolved_at, facts.health.failing_since
-    return not facts.outage.active and over is not None and since is not None and since > over + policy.settle
+    proven = verdict is evidence.Verdict.DOWN
+    if proven and since is not None and since < facts.outage.impact_start - policy.evidence.precede:
+        return "silent-before"
+    # Azure reopens an outage that recurs; a silence that begins after the settling time is news of its own.
+    if not facts.outage.active and over is not None and since is not None and since > over + policy.settle:
+        return "silent-since"
+    return None
 
 
 def _over(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict, *, copy_exists: bool) -> Decision:
     up = verdict is evidence.Verdict.UP
     answering = facts.health.answering_since if up else None
-    seen = _reason("up" if up else "closed")
+    seen = reasons.say("up" if up else "closed")
     if not copy_exists:
         return _say(facts, policy, now, Action.OBSERVE, [seen])
     back_since = answering or facts.outage.resolved_at or now
     keep_until = back_since + policy.settle
     if now >= keep_until:
-        return _say(facts, policy, now, Action.STAND_DOWN, [_reason("not-needed"), seen])
-    why = _reason("settling", until=durations.show(keep_until - now))
+        return _say(facts, policy, now, Action.STAND_DOWN, [reasons.say("not-needed"), seen])
+    why = reasons.say("settling", until=durations.moment(keep_until, now))
     return _say(facts, policy, now, Action.SETTLE, [why, seen], due=keep_until)
 
 
 def _down_without_copy(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> Decision:
-    first = [_reason(verdict.value)]
+    first = [reasons.say(verdict.value)]
     obstacles = ways.against_geo_restore(facts.server, pair_impaired=facts.pair_impaired)
     if facts.copy.state is copies.State.FAILED:
-        return _say(facts, policy, now, Action.WAIT, [_reason("gave-up"), *first])
+        return _say(facts, policy, now, Action.WAIT, [reasons.say("gave-up"), *first])
     if not facts.tolerance.declared:
-        would = _reason("would-not", why=obstacles[0].text) if obstacles else _reason("would-restore")
-        problems = [Reason(id="tolerance.unreadable", text=text) for text in facts.tolerance.problems]
-        return _say(facts, policy, now, Action.WAIT, [_reason("undeclared"), *problems, would, *first])
+        would = reasons.say("would-not", why=obstacles[0].text) if obstacles else reasons.say("would-restore")
+        problems = [reasons.Reason(id="tolerance.unreadable", text=text) for text in facts.tolerance.problems]
+        return _say(facts, policy, now, Action.WAIT, [reasons.say("undeclared"), *problems, would, *first])
     if obstacles:
-        reasons = [Reason(id=o.id, text=o.text) for o in obstacles]
-        return _say(facts, policy, now, Action.WAIT, [*reasons, *first])
+        why_not = [reasons.Reason(id=o.id, text=o.text) for o in obstacles]
+        return _say(facts, policy, now, Action.WAIT, [*why_not, *first])
     if facts.tolerance.cutover is tolerances.Cutover.NEVER and facts.tolerance.hedge is not tolerances.Hedge.EAGER:
-        return _say(facts, policy, now, Action.WAIT, [_reason("never"), *first])
+        return _say(facts, policy, now, Action.WAIT, [reasons.say("never"), *first])
     clock = _clock(facts, policy)
     if now < clock.start_at:
-        why = _reason("early", until=durations.show(clock.start_at - now))
+        why = reasons.say("early", until=durations.moment(clock.start_at, now))
         return _say(facts, policy, now, Action.WAIT, [why, *first], clock=clock, due=clock.start_at)
-    why = _reason("overdue" if clock.start_by <= facts.outage.heard_at else "due" if now >= clock.start_by else "eager")
+    why = reasons.say(
+        "overdue" if clock.start_by <= facts.outage.heard_at else "due" if now >= clock.start_by else "eager"
+    )
     return _say(facts, policy, now, Action.START, [why, *first], clock=clock)
 
 
 def _with_copy(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> Decision:
     clock = _clock(facts, policy) if facts.tolerance.declared else None
     if facts.copy.state is copies.State.RESTORING:
-        return _say(facts, policy, now, Action.RESTORING, [_reason("restoring")], clock=clock)
+        return _say(facts, policy, now, Action.RESTORING, [reasons.say("restoring")], clock=clock)
     due = clock.cut_over_at if clock else None
     if due is not None and now < due:
-        why = _reason("hold", until=durations.show(due - now))
+        why = reasons.say("hold", until=durations.moment(due, now))
         return _say(facts, policy, now, Action.HOLD, [why], clock=clock, due=due)
     refusals = cutovers.refusals(_request(facts, policy, now, verdict))
     if not refusals:
-        return _say(facts, policy, now, Action.CUT_OVER, [_reason("tolerance-spent")], clock=clock)
-    reasons = [Reason(id=refusal.id, text=refusal.text) for refusal in refusals]
+        return _say(facts, policy, now, Action.CUT_OVER, [reasons.say("tolerance-spent")], clock=clock)
+    why_not = [reasons.Reason(id=refusal.id, text=refusal.text) for refusal in refusals]
     action = Action.ASK if any(r.signable for r in refusals) else Action.HOLD
-    return _say(facts, policy, now, action, reasons, clock=clock)
+    return _say(facts, policy, now, action, why_not, clock=clock)
 
 
 def cut_over_request(facts: Facts, policy: Policy, now: datetime) -> cutovers.Request:
@@ -252,16 +259,17 @@ def _request(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verd
     )
 
 
-def _loss(facts: Facts, policy: Policy) -> timedelta:
-    """What cutting over would lose. A server that still answered was still written to, whenever the impact began.
+def last_written(facts: Facts) -> datetime:
+    """Until when the server surely took writes: a server that still answered did, whenever the impact began."""
+    answered = facts.health.last_answer_at
+    return facts.outage.impact_start if answered is None else max(facts.outage.impact_start, answered)
 
-    So a copy older than a healthy spell in the middle of an outage lacks the rows of that spell.
-    """
-    began, answered, started = facts.outage.impact_start, facts.health.last_answer_at, facts.copy.started_at
-    if answered is None:
-        return copies.data_loss(facts.copy, began, policy.loss_bound)
-    missed = max(answered - started, timedelta()) if started else timedelta()
-    return copies.data_loss(facts.copy, max(began, answered), policy.loss_bound + missed)
+
+def _loss(facts: Facts, policy: Policy) -> timedelta:
+    """What cutting over would lose. A copy older than a healthy spell in the middle lacks the rows of that spell."""
+    answered, started = facts.health.last_answer_at, facts.copy.started_at
+    missed = max(answered - started, timedelta()) if answered and started else timedelta()
+    return copies.data_loss(facts.copy, last_written(facts), policy.loss_bound + missed)
 
 
 def _clock(facts: Facts, policy: Policy) -> deadlines.Deadlines:
@@ -284,7 +292,7 @@ def _say(
     policy: Policy,
     now: datetime,
     action: Action,
-    reasons: list[Reason],
+    why: list[reasons.Reason],
     *,
     clock: deadlines.Deadlines | None = None,
     due: datetime | None = None,
@@ -302,7 +310,7 @@ def _say(
         at=now,
         action=action,
         playbook=playbook,
-        reasons=tuple(reasons),
+        reasons=tuple(why),
         review_at=min(due, now + policy.review) if due and due > now else now + policy.review,
         way=GEO_RESTORE if possible else None,
         start_by=clock.start_by if clock else None,
@@ -332,32 +340,5 @@ def _outlook(facts: Facts, policy: Policy, now: datetime, clock: deadlines.Deadl
     return deadlines.outlook(plan, _belief(facts, policy), policy.survival)
 
 
-_SENTENCES = {
-    "promoted": "Applications were sent to the copy; going back is a change of its own.",
-    "up": "The server answers our probes, whatever the event says.",
-    "closed": "Azure calls the outage over and nothing here proves otherwise.",
-    "elsewhere": "The outage does not concern this server: another region, or no service that PostgreSQL stands on.",
-    "silent-since": "The server fell silent long after the outage was over, so the outage is not why.",
-    "failing": "The server has just stopped answering; a short silence is not an outage.",
-    "unknown": "The server has not been probed lately enough to say anything.",
-    "down": "The server does not answer our probes, and did before.",
-    "unproven": "The server never answered from here, so its silence proves nothing about the outage.",
-    "undeclared": "No tolerance is declared (tag outage-rto), and nobody's data is put at risk without a declared yes.",
-    "would-restore": "With a declared tolerance it could be geo-restored into the paired region.",
-    "would-not": "Even with a declared tolerance: {why}",
-    "gave-up": "A restore was tried and ended without a usable copy; another one is started only by hand.",
-    "never": "Its owner declared outage-cutover=never, so a copy would never be used.",
-    "early": "There is time: starting a copy can wait another {until} and still meet the RTO.",
-    "eager": "Its owner asked for an early copy (outage-hedge=eager); it costs money, not data.",
-    "due": "Waiting longer would put the RTO at risk: the copy must be started now.",
-    "overdue": "The RTO is shorter than restores are known to take, so the copy is started at once.",
-    "restoring": "The copy is being restored; nothing is cut over before it is ready and due.",
-    "hold": "The copy is ready. Cutting over loses data, so it waits another {until} for the region to return.",
-    "tolerance-spent": "The tolerance is spent, the server is still down, and everything needed is agreed.",
-    "settling": "It seems to be over. The copy is kept another {until}, because outages recur.",
-    "not-needed": "It stayed over; the copy is not needed, and nothing was lost because nothing was cut over.",
-}
-
-
-def _reason(id_: str, **words: str) -> Reason:
-    return Reason(id=id_, text=_SENTENCES[id_].format(**words))
+_STOPPED = {"stopped", "stopping", "disabled", "dropping"}
+"""States in which Azure itself says that a server is not meant to answer, as the inventory last saw them."""

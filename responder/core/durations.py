@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from responder.core import errors
 
@@ -42,6 +42,11 @@ def parse(text: str, *, place: str = "") -> timedelta:
             place=place,
         )
     return timedelta(seconds=seconds)
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """A moment as it is said at `now`: the time of day, and the date when it is far."""
+    return f"{at:%H:%M:%S} UTC" if abs(at - now) < timedelta(hours=20) else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def show(value: timedelta) -> str:

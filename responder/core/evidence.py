@@ -30,6 +30,8 @@ class Policy:
     """Silence for this long means down. A minute of lost connectivity must never move a database."""
     fresh: timedelta = timedelta(minutes=2)
     """A probe older than this proves nothing any more."""
+    precede: timedelta = timedelta(hours=3)
+    """Silence that began longer than this before the impact start has another cause. Azure revises starts by hours."""
     recovered: timedelta = timedelta(minutes=15)
     """Answering for this long, after silence, means back."""
 
@@ -56,10 +58,17 @@ class Health:
     """None: never reached from here."""
 
 
-def observe(health: Health, probe: Probe) -> Health:
-    """Fold one probe in. An older probe than the newest known changes nothing."""
+def observe(health: Health, probe: Probe, *, longest_gap: timedelta | None = None) -> Health:
+    """Fold one probe in. An older probe than the newest known changes nothing.
+
+    Args:
+        longest_gap: after a longer time without a look, a silence (or a spell of answers) begins anew: what was not
+            looked at is not known. None: any gap is bridged.
+    """
     if health.last is not None and probe.at < health.last.at:
         return health
+    if longest_gap is not None and health.last is not None and probe.at - health.last.at > longest_gap:
+        health = Health(last_answer_at=health.last_answer_at)
     if probe.answered:
         return Health(
             last=probe, answering_since=health.answering_since or probe.at, failing_since=None, last_answer_at=probe.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,6 +12,10 @@ from typing import TypeVar
 from responder.core import durations, errors
 
 E = TypeVar("E", bound=StrEnum)
+
+
+_NAMES = ("rto", "rpo", "cutover", "priority", "hedge", "dns", "target-group", "owner", "run")
+_TAGS = tuple(f"outage-{name}" for name in _NAMES)
 
 
 class Cutover(StrEnum):
@@ -53,6 +58,8 @@ class Tolerance:
     target_group: str | None = None
     """Resource group for the copy. It must lie outside the failed region. None: the settings' default."""
     owner: str | None = None
+    remarks: tuple[str, ...] = ()
+    """Tags that look like ours and are not, each in a sentence: a typing error changes nothing and must not hide."""
     problems: tuple[str, ...] = field(default=())
     """Tags that could not be read, each in a sentence with its remedy. With any problem the server is undeclared."""
 
@@ -105,7 +112,13 @@ def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Toler
         target_group=tag("target-group") or base.target_group,
         owner=tag("owner") or base.owner,
         problems=tuple(problems),
+        remarks=tuple(_remark(name) for name in given if name.startswith("outage-") and name not in _TAGS),
     )
+
+
+def _remark(name: str) -> str:
+    near = difflib.get_close_matches(name, _TAGS, n=1)
+    return f"tag {name} is not known and is ignored." + (f" Did you mean {near[0]}?" if near else "")
 
 
 def _priority(text: str | None, default: int, problems: list[str]) -> int:

@@ -201,7 +201,7 @@ class Act:
         await self._announce(run, run.state, f"run.{run.state}", f"{run.playbook.name} {run.state}", text)
 
     async def _call_for_help(self, run: runs.Run, record: runs.StepRecord, why: str) -> None:
-        """The first failure of a step is told at once: a missing right or quota is mended by people, not by patience."""
+        """The first failure of a step is told at once: a missing right or quota is mended by people, not time."""
         text = f"{record.id} of {run.id} did not work and is tried again: {why}"
         await self._announce(run, f"{record.id}/failed", "step.failed", f"{run.playbook.name} has trouble", text)
 

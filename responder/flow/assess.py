@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from responder import clock
-from responder.core import decisions, events, evidence, outages, payloads, playbooks, runs, servers, tolerances
+from responder.core import decisions, events, outages, payloads, playbooks, runs, servers, tolerances
 from responder.flow import facts, wakes
 from responder.store import intake as rows
 from responder.store import sqlite
@@ -86,7 +86,7 @@ class Assess:
             if after is None or after == before:
                 continue
             changed[id_] = after
-            happened = "opened" if before is None else ("resolved" if not after.active else "changed")
+            happened = "resolved" if not after.active else ("opened" if before is None else "changed")
             _log.info(f"outage.{happened}", **after.log_context(), impact_start=after.impact_start.isoformat())
 
     async def _assess(self, outage: outages.Outage, now: datetime) -> datetime | None:
@@ -107,7 +107,7 @@ class Assess:
                 reason=decision.reasons[0].id,
             )
         ended = [await self._see_to(decision, fact, changed=(decision, fact) in fresh) for decision, fact in taken]
-        if all(ended) and self._closable(outage, gathered, now):
+        if all(ended) and self._closable(outage, [decision for decision, _ in taken], now):
             await self._store.outages.close(outage.id, now)
             _log.info("outage.closed", **outage.log_context())
             return None
@@ -147,11 +147,8 @@ class Assess:
         self._act.ring()
         return True
 
-    def _closable(self, outage: outages.Outage, gathered: Sequence[decisions.Facts], now: datetime) -> bool:
-        """Azure calls it over, and no server of it is silent."""
-        if outage.active:
+    def _closable(self, outage: outages.Outage, taken: Sequence[decisions.Decision], now: datetime) -> bool:
+        """Azure calls it over, that has lasted, and there is nothing about any server but to look on."""
+        if outage.active or now < (outage.resolved_at or outage.updated_at) + self._rules.policy.settle:
             return False
-        since = outage.resolved_at or outage.updated_at
-        silent = {evidence.Verdict.DOWN, evidence.Verdict.FAILING}
-        verdicts = {evidence.weigh(fact.health, self._rules.policy.evidence, now) for fact in gathered}
-        return not verdicts & silent and now >= since + min(self._rules.policy.settle, timedelta(hours=2))
+        return all(decision.action in (decisions.Action.OBSERVE, decisions.Action.DONE) for decision in taken)

@@ -114,6 +114,7 @@ def of_server(server: servers.Server, tolerance: tolerances.Tolerance, health: e
             "dns": f"{tolerance.dns.zone}/{tolerance.dns.name}" if tolerance.dns else None,
             "owner": tolerance.owner,
             "problems": list(tolerance.problems),
+            "remarks": list(tolerance.remarks),
         },
         "probe": {"at": time(last.at), "answered": last.answered, "detail": last.detail} if last else None,
     }

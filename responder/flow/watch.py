@@ -70,7 +70,9 @@ class Watch:
         before = await self._store.estate.health([server.id for server in due])
         probes = await asyncio.gather(*(self._one(server) for server in due))
         after = {
-            server.id: evidence.observe(before.get(server.id, evidence.Health()), probe)
+            server.id: evidence.observe(
+                before.get(server.id, evidence.Health()), probe, longest_gap=2 * self._pace.peace
+            )
             for server, probe in zip(due, probes, strict=True)
         }
         await self._store.estate.put_health(after)

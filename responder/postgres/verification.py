@@ -11,7 +11,6 @@ import asyncpg
 from responder.core import errors
 from responder.postgres import addresses, probes
 
-
 TlsMode = Literal["disable", "prefer", "require", "verify-full"]
 
 

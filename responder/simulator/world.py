@@ -36,7 +36,9 @@ class NoBackup(LookupError):
 class DataPlane(Protocol):
     """What runs behind the servers. Keyed by server name, as names are unique in the world."""
 
-    async def create(self, name: str, region: str, *, real: bool, rows_per_second: float = 0) -> str:
+    async def create(
+        self, name: str, region: str, *, real: bool, rows_per_second: float = 0, geo_backup: bool = True
+    ) -> str:
         """A new, empty server. Returns `127.0.0.1:port` once it answers."""
         ...
 
@@ -106,8 +108,14 @@ class World:
 
         async def bring_up(server: Server) -> None:
             assert self.data is not None
-            rows = described[server.name].rows_per_second
-            server.address = await self.data.create(server.name, server.region, real=server.real, rows_per_second=rows)
+            as_described = described[server.name]
+            server.address = await self.data.create(
+                server.name,
+                server.region,
+                real=server.real,
+                rows_per_second=as_described.rows_per_second,
+                geo_backup=as_described.geo_backup,
+            )
 
         async with asyncio.TaskGroup() as group:
             for server in tuple(self.servers.values()):

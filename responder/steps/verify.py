@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responder.core import runs
+from responder.core import decisions, runs
 from responder.steps import doors
 
 EFFECT = "read"
@@ -16,8 +16,8 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     look = await ctx.doors.databases.look(str(fqdn))
     if not look.answers:
         return runs.Retry(after=ctx.doors.rules.poll, why=look.why or "the copy does not answer")
-    outage, point = ctx.situation.outage, look.newest_row
-    loss = max((outage.impact_start - point).total_seconds(), 0.0) if outage and point else None
+    facts, point = ctx.situation.facts, look.newest_row
+    loss = max((decisions.last_written(facts) - point).total_seconds(), 0.0) if facts and point else None
     return runs.Done(
         output={
             "sql": look.sql,

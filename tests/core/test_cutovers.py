@@ -49,12 +49,12 @@ UNSIGNABLE = [
     pytest.param({"verdict": Verdict.UP}, "cutover.answers", id="the server answers"),
     pytest.param({"verdict": Verdict.FAILING}, "cutover.unproven", id="a short silence"),
     pytest.param({"verdict": Verdict.UNKNOWN}, "cutover.unproven", id="no fresh probe"),
+    pytest.param({"tolerance": cases.tolerance(cutover=Cutover.NEVER)}, "cutover.never", id="its owner said never"),
 ]
 SIGNABLE = [
     pytest.param({"loss": 2 * HOUR}, "cutover.loss", id="more loss than the RPO"),
     pytest.param({"tolerance": cases.tolerance(rpo_hours=None)}, "cutover.loss", id="no RPO: any loss is too much"),
     pytest.param({"tolerance": cases.tolerance(cutover=Cutover.ASK)}, "cutover.ask", id="its owner wants to be asked"),
-    pytest.param({"tolerance": cases.tolerance(cutover=Cutover.NEVER)}, "cutover.ask", id="its owner said never"),
     pytest.param({"concern": outages.Concern.SUSPECTED}, "cutover.suspected", id="only suspected"),
     pytest.param({"concern": outages.Concern.NONE}, "cutover.suspected", id="another region"),
     pytest.param({"outage_active": False}, "cutover.resolved", id="Azure calls it over"),

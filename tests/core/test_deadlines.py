@@ -65,7 +65,7 @@ def test_drills_buy_waiting_time():
         belief=restore_times.Belief(p50=0.82 * HOUR, p95=4.4 * HOUR),
         timing=deadlines.Timing(quantile=0.9, margin=timedelta()),
     )
-    assert hours(p90.start_by) == pytest.approx(3.3, abs=0.8)
+    assert hours(p90.start_by) == pytest.approx(3.3, abs=0.4)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,22 @@ def test_a_server_that_fell_silent_long_after_the_end_has_a_trouble_of_its_own()
 # --- wait: it is down, and waiting is right
 
 
+def test_a_server_that_was_stopped_before_the_outage_is_not_meant_to_answer():
+    found = decide(2, server=cases.server(state="Stopped"))
+    assert (found.action, found.playbook, ids(found)[0]) == (Action.OBSERVE, None, "stopped")
+
+
+def test_a_server_that_was_silent_long_before_the_outage_has_a_trouble_of_its_own():
+    found = decide(2, health=down(at(2), since=at(-30)))
+    assert (found.action, found.playbook, ids(found)[0]) == (Action.OBSERVE, None, "silent-before")
+
+
+def test_neither_a_suspicion_nor_a_server_never_reached_proves_anything_and_both_together_do_not_either():
+    suspected = outage(relation=services.Relation.DEPENDENCY)
+    found = decide(2, outage=suspected, health=never_reached(at(2)))
+    assert (found.action, found.playbook, ids(found)[0]) == (Action.OBSERVE, None, "only-suspected")
+
+
 @pytest.mark.parametrize("declared", [tolerance(None), tolerance(12, problems=("tag outage-rpo: '?' is ...",))])
 def test_an_undeclared_server_waits_and_its_owner_is_told_what_would_have_been_done(declared: Any):
     found = decide(48, tolerance=declared)

@@ -102,3 +102,14 @@ def test_down_takes_an_earlier_answer_and_a_silence_as_long_as_the_confirmation_
         assert health.last.answered
     if not in_order and not probes:
         assert verdict is Verdict.UNKNOWN
+
+
+def test_a_silence_that_was_only_seen_at_its_two_ends_begins_anew():
+    first = evidence.Probe(at=datetime(2026, 3, 4, 4, 0, tzinfo=UTC), answered=False)
+    second = evidence.Probe(at=first.at + timedelta(hours=2), answered=False)
+    once = evidence.observe(evidence.Health(last_answer_at=first.at - timedelta(minutes=1)), first)
+
+    found = evidence.observe(once, second, longest_gap=timedelta(minutes=2))
+
+    assert found.failing_since == second.at
+    assert found.last_answer_at == first.at - timedelta(minutes=1)

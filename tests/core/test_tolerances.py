@@ -115,3 +115,10 @@ def test_reading_tags_never_raises_and_never_declares_what_it_could_not_read(tag
     assert found.declared == (found.rto is not None and not found.problems)
     assert found.cutover is not tolerances.Cutover.AUTO or tags["outage-cutover"].strip().lower() == "auto"
     assert 1 <= found.priority <= 5
+
+
+def test_a_misspelt_tag_is_remarked_upon_and_changes_nothing():
+    found = tolerances.read({"outage-rto": "4h", "outage-cutovr": "auto"})
+    assert found.declared
+    assert found.cutover is tolerances.Cutover.ASK
+    assert found.remarks == ("tag outage-cutovr is not known and is ignored. Did you mean outage-cutover?",)

@@ -38,7 +38,9 @@ class FakeData:
         self.backups: dict[str, datetime] = {}
         self._port = 40000
 
-    async def create(self, name: str, region: str, *, real: bool, rows_per_second: float = 0) -> str:
+    async def create(
+        self, name: str, region: str, *, real: bool, rows_per_second: float = 0, geo_backup: bool = True
+    ) -> str:
         self.told.append(("create", name, region))
         self._port += 1
         return f"127.0.0.1:{self._port}"

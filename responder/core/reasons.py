@@ -1,0 +1,49 @@
+"""Why: the plain sentences that decisions are explained with, by stable id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One plain sentence with a stable id."""
+
+    id: str
+    text: str
+
+
+def say(id_: str, **words: str) -> Reason:
+    """The sentence of that id, with its words filled in."""
+    return Reason(id=id_, text=SENTENCES[id_].format(**words))
+
+
+SENTENCES: Mapping[str, str] = {
+    "promoted": "Applications were sent to the copy; going back is a change of its own.",
+    "up": "The server answers our probes, whatever the event says.",
+    "closed": "Azure calls the outage over and nothing here proves otherwise.",
+    "elsewhere": "The outage does not concern this server: another region, or no service that PostgreSQL stands on.",
+    "stopped": "The server was stopped before the outage; it is not meant to answer.",
+    "only-suspected": "Azure has not named PostgreSQL here, and the server never answered us: nothing is proven.",
+    "silent-before": "The server was silent long before the outage began, so the outage is not why.",
+    "silent-since": "The server fell silent long after the outage was over, so the outage is not why.",
+    "failing": "The server has just stopped answering; a short silence is not an outage.",
+    "unknown": "The server has not been probed lately enough to say anything.",
+    "down": "The server does not answer our probes, and did before.",
+    "unproven": "The server never answered from here, so its silence proves nothing about the outage.",
+    "undeclared": "No tolerance is declared (tag outage-rto), and nobody's data is put at risk without a declared yes.",
+    "would-restore": "With a declared tolerance it could be geo-restored into the paired region.",
+    "would-not": "Even with a declared tolerance: {why}",
+    "gave-up": "A restore was tried and ended without a usable copy; another one is started only by hand.",
+    "never": "Its owner declared outage-cutover=never, so a copy would never be used.",
+    "early": "There is time: a copy started at {until} would still meet the RTO.",
+    "eager": "Its owner asked for an early copy (outage-hedge=eager); it costs money, not data.",
+    "due": "Waiting longer would put the RTO at risk: the copy must be started now.",
+    "overdue": "The RTO is shorter than restores are known to take, so the copy is started at once.",
+    "restoring": "The copy is being restored; nothing is cut over before it is ready and due.",
+    "hold": "The copy is ready. Cutting over loses data, so it waits until {until} for the region to return.",
+    "tolerance-spent": "The tolerance is spent, the server is still down, and everything needed is agreed.",
+    "settling": "It seems to be over. The copy is kept until {until}, because outages recur.",
+    "not-needed": "It stayed over; the copy is not needed, and nothing was lost because nothing was cut over.",
+}

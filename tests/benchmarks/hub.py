@@ -1,0 +1,104 @@
+"""Hub: events made durable by our source and intake, against the bare consumer with a handler that does nothing.
+
+Counted from the first batch to the last event, because opening a client takes the SDK a second whoever uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from azure.eventhub.aio import EventHubConsumerClient
+
+from responder import service
+from responder.azure import event_hub
+from responder.flow import intake, wakes
+from responder.store import sqlite
+from tests.benchmarks import cloud, measures
+
+EVENTS = 10_000
+_BATCH = 300  # as our source asks for
+_PATIENCE = 60.0
+
+
+class _Count:
+    """Starts its watch at the first batch, and says when all have come."""
+
+    def __init__(self, events: int) -> None:
+        self._events = events
+        self._seen = 0
+        self._watch: measures.Stopwatch | None = None
+        self._sample: asyncio.Future[measures.Sample] = asyncio.get_running_loop().create_future()
+
+    def begin(self) -> None:
+        """A batch came in."""
+        self._watch = self._watch or measures.Stopwatch()
+
+    def finish(self, events: int) -> None:
+        """Its events are dealt with."""
+        assert self._watch is not None
+        self._seen += events
+        if self._seen >= self._events and not self._sample.done():
+            self._sample.set_result(self._watch.read(self._seen))
+
+    async def all(self) -> measures.Sample:
+        """When every event was dealt with."""
+        async with asyncio.timeout(_PATIENCE):
+            return await self._sample
+
+
+async def measure(effort: measures.Effort) -> list[measures.Row]:
+    """One row."""
+    events = effort.of(EVENTS)
+    async with cloud.running(events) as env:
+        row = await measures.compare("hub", "event", lambda: _ours(env, events), lambda: _bare(env, events), effort)
+    return [row]
+
+
+def _address(env: Mapping[str, str]) -> str:
+    return env[f"SIM_EVENT_HUB_{cloud.HUB.upper().replace('-', '_')}"]
+
+
+async def _ours(env: Mapping[str, str], events: int) -> measures.Sample:
+    count = _Count(events)
+    with tempfile.TemporaryDirectory(prefix="responder-bench-") as folder:
+        # A new store knows no checkpoint, so every turn reads the hub from its beginning.
+        store = await sqlite.open_store(Path(folder) / "store.db")
+        accept = service._accept(intake.Intake(store.intake, wakes.Wake()))
+
+        async def counted(hub: str, partition: str, messages: list[event_hub.Message]) -> None:
+            count.begin()
+            await accept(hub, partition, messages)
+            count.finish(len(messages))
+
+        connection = event_hub.HubConnection(hub=cloud.HUB, connection_string=_address(env))
+        receiving = asyncio.create_task(event_hub.HubSource(connection, store.checkpoints, counted).run())
+        try:
+            return await count.all()
+        finally:
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+            await store.close()
+
+
+async def _bare(env: Mapping[str, str], events: int) -> measures.Sample:
+    count = _Count(events)
+
+    async def nothing(partition: Any, batch: list[Any]) -> None:
+        if batch:
+            count.begin()
+            count.finish(len(batch))
+
+    client = EventHubConsumerClient.from_connection_string(_address(env), "$Default")
+    receiving = asyncio.create_task(
+        client.receive_batch(nothing, max_batch_size=_BATCH, prefetch=_BATCH, starting_position="-1")
+    )
+    try:
+        return await count.all()
+    finally:
+        await client.close()
+        receiving.cancel()
+        await asyncio.gather(receiving, return_exceptions=True)

@@ -1,0 +1,154 @@
+"""What must start nothing, whatever else is going on: no run, and no write to Azure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from responder.core import decisions, outages
+from tests.scenarios import night as nights
+from tests.scenarios.conftest import Fall
+
+NOISE: dict[str, dict[str, Any]] = {
+    "a synthetic event": {"synthetic": True},
+    "the test button of an action group": {"portal_test": True},
+    "planned maintenance": {"kind": "maintenance", "stage": "InProgress"},
+    "a health advisory": {"kind": "advisory"},
+    "a security advisory": {"kind": "security"},
+    "the review of an earlier outage": {"stage": "RCA", "impact_start": "-P21D", "impact_mitigation": "-P20D"},
+    "an outage of another region": {"regions": ["North Europe"]},
+    "an outage of no region": {"regions": ["Global"]},
+    "an outage of a service that databases do not stand on": {"services": ["Azure Virtual Desktop"]},
+}
+
+
+async def nothing_was_started(night: nights.Night) -> None:
+    assert await night.runs() == []
+    assert night.writes() == []
+    assert night.requests_to_the_failed_region() == []
+
+
+@pytest.mark.parametrize("said", NOISE.values(), ids=NOISE)
+async def test_noise_starts_nothing_even_while_every_server_is_silent(fall: Fall, said: dict[str, Any]) -> None:
+    night = await fall(nights.declared("orders"), nights.declared("shop", "northeurope"))
+    await night.region_down()
+    for channel in ("webhook", "webhook-activity-log"):
+        await night.tell(channel, **{**said})
+        await night.passes("10m")
+    await night.passes("4h")
+    await nothing_was_started(night)
+    counts = await night.store.intake.counts()
+    assert counts["events"] > 0, "it was heard"
+    assert counts["pending"] == counts["quarantined"] == 0
+
+
+async def test_an_informational_event_starts_nothing_while_every_server_is_silent(fall: Fall) -> None:
+    night = await fall()
+    await night.region_down()
+    await night.tell("webhook-activity-log", level="Informational")
+    await night.passes("10m")
+    await night.passes("4h")
+    await nothing_was_started(night)
+
+
+async def test_an_ordinary_day_on_the_hub_starts_nothing(fall: Fall) -> None:
+    """By the hub a level is told, so an informational event is among them."""
+    night = await fall()
+    await night.region_down()
+    async with night.hearing_the_hub():
+        for number, said in enumerate([*NOISE.values(), {"level": "Informational"}]):
+            if not said.get("portal_test"):  # Azure sends that to action groups only
+                await night.tell(f"hub:{nights.HUB}", **{**said, "tracking_id": f"ABC{number}-XYZ"})
+                await night.passes("6m")
+    await nothing_was_started(night)
+
+
+async def test_rubbish_is_kept_and_starts_nothing(fall: Fall) -> None:
+    night = await fall()
+    await night.region_down()
+    for body in (b"rubbish", b"[]", b"{}", b'{"records": [null, 1, {"category": "ServiceHealth"}]}', b"\xff\xfe\x00"):
+        assert await nights.post(night, body) == 202
+    await night.passes("10m")
+    await nothing_was_started(night)
+    assert (await night.store.intake.counts())["quarantined"] > 0
+
+
+async def test_an_event_does_nothing_to_a_server_that_answers(fall: Fall) -> None:
+    night = await fall()
+    await night.tell(impact_start="-PT2M")
+    await night.passes("6m")
+    assert (await night.decision()).action is decisions.Action.OBSERVE
+    await night.passes("4h")
+    await nothing_was_started(night)
+
+
+async def test_silence_without_an_event_starts_nothing(fall: Fall) -> None:
+    night = await fall()
+    await night.region_down()
+    for _ in range(8):
+        await night.passes("1m")
+    await night.passes("4h")
+    await nothing_was_started(night)
+    assert await night.told() == []
+
+
+async def test_a_minute_of_silence_during_an_outage_is_no_proof(fall: Fall) -> None:
+    night = await fall()
+    await night.tell(impact_start="-PT2M")
+    await night.region_down()
+    await night.passes("1m")
+    await night.passes("1m")
+    assert (await night.decision()).action is decisions.Action.OBSERVE
+    await night.region_up()
+    await night.passes("10m")
+    await nothing_was_started(night)
+
+
+async def test_a_server_of_another_region_is_left_alone(fall: Fall) -> None:
+    night = await fall(nights.declared("orders"), nights.declared("shop", "northeurope"))
+    await night.the_region_fails()
+    await night.region_down("northeurope")
+    await night.passes("10m")
+    assert await night.runs("shop") == []
+    assert [run.server_id for run in await night.runs()] == [night.id_of("orders")]
+
+
+async def test_the_same_event_many_times_on_two_channels_is_one_outage_and_one_run_a_server(fall: Fall) -> None:
+    night = await fall(nights.declared("orders"), nights.declared("reports"))
+    await night.region_down()
+    await night.turn()
+    async with night.hearing_the_hub():
+        await night.tell(f"hub:{nights.HUB}", "webhook", "webhook-activity-log", times=5)
+        await night.passes("6m")
+        await night.tell(f"hub:{nights.HUB}", "webhook", times=5, updated_at="-PT5M")
+        await night.turn()
+    assert [outage.id for outage in await night.store.outages.list()] == [nights.OUTAGE_ID]
+    assert len(await night.runs("orders")) == len(await night.runs("reports")) == 1
+    assert len(night.creates("orders")) == len(night.creates("reports")) == 1
+
+
+async def test_an_older_update_after_a_newer_one_changes_nothing(fall: Fall) -> None:
+    night = await fall()
+    await night.region_down()
+    night.clock.forward(nights.durations.parse("10m"))
+    await night.tell(title="Newer", updated_at="-PT1M")
+    await night.turn()
+    before = await night.store.outages.get(nights.OUTAGE_ID)
+    await night.tell(title="Older", updated_at="-PT5M")
+    await night.turn()
+    assert await night.store.outages.get(nights.OUTAGE_ID) == before
+
+
+async def test_a_resolution_that_overtakes_its_outage_keeps_it_closed(fall: Fall) -> None:
+    night = await fall()
+    await night.tell(status="Resolved", impact_start="-PT1H", impact_mitigation="-PT5M", updated_at="-PT2M")
+    await night.turn()
+    await night.tell(impact_start="-PT1H", updated_at="-PT30M")
+    await night.turn()
+    outage = await night.store.outages.get(nights.OUTAGE_ID)
+    assert outage is not None
+    assert outage.status is outages.Status.RESOLVED
+    await night.passes("3h")
+    assert await night.store.outages.closed_at(nights.OUTAGE_ID) is not None
+    await nothing_was_started(night)
