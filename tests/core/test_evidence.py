@@ -105,7 +105,7 @@ def test_down_takes_an_earlier_answer_and_a_silence_as_long_as_the_confirmation_
 
 
 def test_a_silence_that_was_only_seen_at_its_two_ends_begins_anew():
-    first = evidence.Probe(at=datetime(2026, 3, 4, 4, 0, tzinfo=UTC), answered=False)
+    first = evidence.Probe(at=BEGAN, answered=False)
     second = evidence.Probe(at=first.at + timedelta(hours=2), answered=False)
     once = evidence.observe(evidence.Health(last_answer_at=first.at - timedelta(minutes=1)), first)
 

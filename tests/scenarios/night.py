@@ -157,7 +157,7 @@ def an_estate(described: Iterable[Mapping[str, Any]]) -> estates.Estate:
 
 
 def settings_of(sim: server.Simulator, store: Path, **changes: Any) -> settings.Settings:
-    """The daemon's settings: everything a real installation has, with the times it ships with."""
+    """The daemon's settings: everything a real installation has, with its times, but it looks at servers more seldom."""
     zones = {ZONE: {"subscription": SUBSCRIPTION, "resource_group": "rg-dns"}}
     values: dict[str, Any] = {
         "store": {"path": store},
@@ -169,6 +169,7 @@ def settings_of(sim: server.Simulator, store: Path, **changes: Any) -> settings.
         },
         "event_hubs": [{"hub": HUB, "connection_string": {"env": "TEST_EVENT_HUB"}}],
         "web": {"port": 0, "webhook_secret": {"env": "TEST_WEBHOOK_SECRET"}},
+        "probes": {"interval": "10m", "fresh": "20m"},
         "postgres": {"address_book": sim.address_book},
         "restore": {"resource_groups": {PAIR: "rg-recovery", "westeurope": "rg-recovery-europe"}},
         "dns_zones": zones,
@@ -219,10 +220,9 @@ class Night:
         await until(lambda: self._heard_from_hubs(sent))
 
     async def the_region_fails(self, **changes: Any) -> None:
-        """It goes down, Azure says so a minute later, and the silence has lasted long enough to be proof."""
+        """It goes down, Azure says so ten minutes later, and five more make the silence proof."""
         await self.region_down()
-        await self.turn()
-        self.clock.forward(timedelta(minutes=1))
+        await self.passes("10m")
         await self.tell(**changes)
         await self.passes("5m")
 
@@ -250,9 +250,13 @@ class Night:
         return await self.daemon.act.carry_on(run) if run is not None else None
 
     async def passes(self, span: str) -> None:
-        """Time passes, and the daemon looks again."""
-        self.clock.forward(durations.parse(span))
-        await self.turn()
+        """Time passes, and the daemon looks again; on the way, too, as often as it must to know what it knows."""
+        left = durations.parse(span)
+        while left:
+            step = min(left, self.config.probes.interval)
+            self.clock.forward(step)
+            await self.turn()
+            left -= step
 
     async def passes_until(self, holds: Callable[[], Any], step: str = "1m", most: int = 60) -> None:
         """Time passes step by step until a coroutine function answers truly."""
