@@ -19,6 +19,7 @@ _COMMANDS = {
     "incidents": ("responder.cli.incidents:incidents", "Outages, and what was decided for each server."),
     "events": ("responder.cli.events:events", "What Azure said, in our words."),
     "decide": ("responder.cli.decide:decide", "What would be done for a server and why; touches nothing."),
+    "replay": ("responder.cli.replay:replay", "The policy over recorded outages: a table and a picture."),
     "run": ("responder.cli.run:run", "Run a playbook by hand."),
     "runs": ("responder.cli.runs:runs", "Runs: list, show, cancel, approve, decline."),
 }

@@ -104,4 +104,14 @@ def copy_name(server: Server, cause: str, attempt: int) -> str:
     https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules demands.
     """
     digest = hashlib.sha256(f"{server.id}|{cause}|{attempt}".encode()).hexdigest()[:8]
-    return f"{server.name.lower()[:50]}-geo-{digest}"
+    return f"{_copy_prefix(server)}{digest}"
+
+
+def is_copy_name(fqdn: str, server: Server) -> bool:
+    """Whether a host name is that of a copy that we made of this server, whatever run made it."""
+    label = fqdn.lower().partition(".")[0]
+    return re.fullmatch(re.escape(_copy_prefix(server)) + "[0-9a-f]{8}", label) is not None
+
+
+def _copy_prefix(server: Server) -> str:
+    return f"{server.name.lower()[:50]}-geo-"
