@@ -12,7 +12,9 @@ def configure(level: str) -> None:
     """Set structlog and the standard library's logging up, once, for the whole process. Logs go to stderr."""
     threshold = logging.getLevelNamesMapping()[level.upper()]
     people = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    # Not the default with rich: it prints local variables, and some of them are secrets.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = console if people else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -44,15 +44,15 @@ def load(path: Path, kinds: Iterable[str]) -> playbooks.Playbook:
     """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter for bytes that are no text, and dates that are none
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or "unreadable"
+        problem = getattr(error, "problem", None) or "some text or value in it cannot be read"
         raise errors.InputError(
             "playbook.not-yaml", f"This is not YAML: {problem}.", remedy="Correct it there.", place=place
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise errors.InputError(
-            "playbook.unreadable", "The file cannot be read.", remedy="Check its rights and encoding.", place=str(path)
+            "playbook.unreadable", "The file cannot be read.", remedy="Check its rights.", place=str(path)
         ) from error
     return playbooks.read(document, name=path.stem, place=str(path), kinds=kinds)

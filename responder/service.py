@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import hashlib
 import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -17,16 +19,16 @@ from datetime import timedelta
 import structlog
 
 from responder import channels, clock, playbook_files, settings, steps
-from responder.azure import clients, control_plane, dns, endpoints, event_hub, inventory
+from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
 from responder.channels import log, webhook
 from responder.core import evidence, playbooks, runs
-from responder.flow import act, announce, assess, intake, wakes, watch
+from responder.flow import act, announce, assess, intake, listening, reconcile, wakes, watch
 from responder.flow import inventory as inventory_stage
 from responder.postgres import addresses, probes, verification
 from responder.steps import doors
 from responder.store import intake as rows
 from responder.store import sqlite
-from responder.web import desk, server
+from responder.web import desk, doorbell, server
 
 _log = structlog.get_logger(__name__)
 
@@ -64,17 +66,20 @@ class Parts:
     doors: doors.Doors
     databases: Databases
     wakes: dict[str, wakes.Wake]
+    shared_checkpoints: tuple[blob_checkpoints.BlobCheckpoints | None, ...] = ()
+    """One for each hub of the settings; None: its checkpoints are in our own store."""
 
 
 @contextlib.asynccontextmanager
 async def assembled(config: settings.Settings) -> AsyncIterator[Parts]:
     """Build the parts, holding the store's lock; let go of them in reverse order."""
     books = playbook_files.load_all(config.playbooks, steps.KINDS)
-    databases = Databases(config.postgres, config.probes.timeout)
     store = await sqlite.open_store(config.store.path, exclusive=True)
     try:
-        async with clients.open_clients(_endpoints(config.azure)) as cloud:
+        databases = Databases(config.postgres, config.probes.timeout)
+        async with clients.open_clients(_endpoints(config.azure)) as cloud, contextlib.AsyncExitStack() as stack:
             yield Parts(
+                shared_checkpoints=tuple(_shared(hub, cloud, stack) for hub in config.event_hubs),
                 config=config,
                 store=store,
                 playbooks=books,
@@ -85,6 +90,24 @@ async def assembled(config: settings.Settings) -> AsyncIterator[Parts]:
             )
     finally:
         await store.close()
+
+
+def _shared(
+    hub: settings.EventHub, cloud: clients.Clients, stack: contextlib.AsyncExitStack
+) -> blob_checkpoints.BlobCheckpoints | None:
+    """The checkpoints that a hub's readers share, until the stack is left."""
+    found = hub.checkpoints
+    if found is None:
+        return None
+    place = blob_checkpoints.Place(
+        container=found.container,
+        account_url=found.account_url or "",
+        connection_string=found.connection_string.reveal() if found.connection_string else None,
+        credential=cloud.credential,
+    )
+    opened = blob_checkpoints.open_checkpoints(place, event_hub.Timing().store)
+    stack.push_async_callback(opened.close)
+    return opened
 
 
 def _endpoints(azure: settings.Azure) -> endpoints.Endpoints:
@@ -131,7 +154,12 @@ def actor(parts: Parts) -> act.Act:
 
 def assessor(parts: Parts) -> assess.Assess:
     """The stage that decides."""
-    rules = assess.Rules(policy=parts.config.policy(), defaults=parts.config.tolerance(), playbooks=parts.playbooks)
+    rules = assess.Rules(
+        policy=parts.config.policy(),
+        defaults=parts.config.tolerance(),
+        playbooks=parts.playbooks,
+        suspicion=parts.config.suspicions(),
+    )
     return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"])
 
 
@@ -141,13 +169,21 @@ async def refresh_inventory(parts: Parts) -> None:
     await parts.store.estate.put_servers(listed)
 
 
+_FOR_A_WORD = frozenset({"hold", "watch"})
+"""Step kinds that wait for what a human or a decision says."""
+
+
 async def carried_out(parts: Parts, run_id: runs.RunId) -> AsyncIterator[runs.Run]:
     """Carry out one run until it ends, and no other; gives it each time it has moved or waits.
 
-    For a run by hand while the daemon is down. Left half-way, the run goes on from its journal next time.
+    For a run by hand while the daemon is down. While we hold the store nobody can say a word to the run, and nobody
+    decides: one that waits for either is left. Left half-way, the run goes on from its journal next time.
     """
-    stage = actor(parts)
+    stage, look_at = actor(parts), clock.now()
     while True:
+        if clock.now() >= look_at:
+            await _look(parts, run_id)
+            look_at = clock.now() + parts.config.probes.interval_in_outage
         others = [run.id for run in await parts.store.runs.list(100_000, active_only=True) if run.id != run_id]
         run = await parts.store.runs.claim(clock.now(), excluding=others)
         if run is not None:
@@ -157,9 +193,20 @@ async def carried_out(parts: Parts, run_id: runs.RunId) -> AsyncIterator[runs.Ru
                 return
         current = await parts.store.runs.get(run_id)
         assert current is not None, "a submitted run stays in the journal"
-        if current.state.ended:
+        step = current.playbook.step(current.step or "")
+        if step is None or (current.state is runs.State.WAITING and step.kind in _FOR_A_WORD):
             return
         await parts.wakes["act"].wait(current.wake_at, timedelta(seconds=1))
+
+
+async def _look(parts: Parts, run_id: runs.RunId) -> None:
+    """Probe the server of a run: the guard before a cut-over wants fresh proof, and no daemon looks."""
+    run = await parts.store.runs.get(run_id)
+    server = await parts.store.estate.server(run.server_id) if run else None
+    if server is not None and server.fqdn:
+        before = (await parts.store.estate.health([server.id])).get(server.id, evidence.Health())
+        probe = await parts.databases.probe(server.fqdn)
+        await parts.store.estate.put_health({server.id: evidence.observe(before, probe)})
 
 
 def _ways(config: Sequence[settings.Channel]) -> list[channels.Channel]:
@@ -202,8 +249,14 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         parts.wakes["assess"],
     )
     sources = _hubs(parts, door)
+    reconciler = reconciliation(parts, door)
+    pushed = listening.Door("webhooks", ("webhook", "event-grid"), door, config.hearing.webhook_every)
+    ears = [*sources, *_polled(parts, reconciler, door), pushed]
+    listener = listening.Listening(ears, config.hearing.policy(), store.outbox, parts.wakes["announce"])
     jobs = {
+        "listening": listener.run,
         "inventory": lister.run,
+        "reconcile": reconciler.run,
         "watch": watcher.run,
         "assess": assessor(parts).run,
         "act": actor(parts).run,
@@ -215,11 +268,12 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         store=store,
         intake=door,
         playbooks=parts.playbooks,
-        sources=sources,
+        sources=ears,
         assess=parts.wakes["assess"],
         act=parts.wakes["act"],
     )
-    async with server.running(behind):
+    async with server.running(behind) as port:
+        jobs["doorbell"] = functools.partial(doorbell.ring, config.web.host, port, pushed)
         _log.info("service.started", store=str(config.store.path), hubs=len(sources))
         try:
             async with asyncio.TaskGroup() as group:
@@ -235,8 +289,8 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
 
 def _hubs(parts: Parts, door: intake.Intake) -> list[event_hub.HubSource]:
     """One source per configured hub; its arrivals are keyed by where they lie in the hub."""
-    found = []
-    for hub in parts.config.event_hubs:
+    found, own = [], parts.store.checkpoints
+    for hub, shared in zip(parts.config.event_hubs, parts.shared_checkpoints, strict=True):
         connection = event_hub.HubConnection(
             hub=hub.hub,
             consumer_group=hub.consumer_group,
@@ -244,17 +298,44 @@ def _hubs(parts: Parts, door: intake.Intake) -> list[event_hub.HubSource]:
             namespace=hub.namespace or "",
             credential=parts.clients.credential,
         )
-        found.append(event_hub.HubSource(connection, parts.store.checkpoints, _accept(door)))
+        source = event_hub.HubSource(
+            connection, shared or own, _accept(door), shelter=own if shared is not None else None
+        )
+        found.append(source)
     return found
 
 
+def _polled(parts: Parts, reconciler: reconcile.Reconcile, door: intake.Intake) -> list[listening.Ear]:
+    """Every subscription that is asked, as one ear."""
+    # A poll that is throttled or slow is not deaf at once.
+    lasts = 4 * parts.config.reconciliation.interval + timedelta(minutes=1)
+    return [listening.Polling("reconciliation", reconciler.sources, door, lasts)] if reconciler.sources else []
+
+
+def reconciliation(parts: Parts, door: intake.Intake) -> reconcile.Reconcile:
+    """The stage that asks Resource Health, one source per subscription."""
+    config = parts.config.reconciliation
+    pace = reconcile.Pace(interval=config.interval, look_back=config.look_back)
+    return reconcile.Reconcile(
+        [
+            reconcile.Poll(one, functools.partial(health.event_pages, parts.clients), door, parts.store.polls, pace)
+            for one in dict.fromkeys(s.lower() for s in parts.config.azure.subscriptions)
+        ]
+    )
+
+
 def _accept(door: intake.Intake) -> event_hub.Accept:
+    """Keyed by place and content: a hub that was made anew counts from 0 again, and its events are no repetitions."""
+
     async def accept(hub: str, partition: str, messages: list[event_hub.Message]) -> None:
         now = clock.now()
         await door.accept(
             [
                 rows.Arrival(
-                    source=f"hub:{hub}", key=f"{partition}/{message.sequence}", body=message.body, received_at=now
+                    source=f"hub:{hub}",
+                    key=f"{partition}/{message.sequence}/{hashlib.blake2b(message.body, digest_size=8).hexdigest()}",
+                    body=message.body,
+                    received_at=now,
                 )
                 for message in messages
             ]

@@ -7,14 +7,28 @@ Durations are written `15m`, `4h`, `PT4H`; times are UTC.
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pydantic
 import yaml
 
-from responder.core import deadlines, decisions, durations, errors, evidence, outage_lengths, restore_times, tolerances
+from responder.core import (
+    deadlines,
+    decisions,
+    durations,
+    errors,
+    evidence,
+    hearing,
+    outage_lengths,
+    regions,
+    restore_times,
+    suspicions,
+    tolerances,
+)
 
 
 def _duration(value: Any) -> Any:
@@ -27,6 +41,17 @@ def _duration(value: Any) -> Any:
 
 
 Duration = Annotated[timedelta, pydantic.BeforeValidator(_duration)]
+
+
+def _region(name: str) -> str:
+    known = regions.find(name)
+    if known is None:
+        raise ValueError(f"{name!r} is no Azure region; write it like eastus2")
+    return known.name
+
+
+Region = Annotated[str, pydantic.AfterValidator(_region)]
+ZoneName = Annotated[str, pydantic.AfterValidator(lambda name: name.rstrip(".").lower())]
 
 
 class Part(pydantic.BaseModel):
@@ -59,7 +84,7 @@ class Secret(Part):
         """
         if self.env is not None:
             value = os.environ.get(self.env, "")
-            if value:
+            if value.strip():
                 return value
             raise errors.InputError(
                 "settings.secret-missing",
@@ -68,14 +93,20 @@ class Secret(Part):
             )
         assert self.file is not None
         try:
-            return self.file.read_text(encoding="utf-8").strip()
+            value = self.file.read_text(encoding="utf-8").strip()
+            why = "" if value else "it is empty"  # an empty token would let everybody in
         except OSError as error:
+            value, why = "", error.strerror or type(error).__name__
+        except UnicodeDecodeError:
+            value, why = "", "it is not UTF-8 text"
+        if why:
             raise errors.InputError(
                 "settings.secret-missing",
-                f"The secret file cannot be read: {error.strerror}.",
+                f"The secret file cannot be used: {why}.",
                 remedy="Create it, readable for the service's user only.",
                 place=str(self.file),
-            ) from error
+            )
+        return value
 
 
 class Store(Part):
@@ -104,6 +135,25 @@ class Azure(Part):
     """How often Resource Graph is asked. A failed refresh keeps what is known."""
 
 
+class Checkpoints(Part):
+    """How far a hub is read, kept in Azure Blob Storage. Needs the package's extra `blob`."""
+
+    container: str = pydantic.Field(pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$")
+    """It must exist. Several hubs may share one."""
+    account_url: str | None = None
+    """`https://ACCOUNT.blob.core.windows.net`; the credential of `azure` logs in."""
+    connection_string: Secret | None = None
+    """With an account key. Leave out to use `account_url`."""
+
+    @pydantic.model_validator(mode="after")
+    def _reachable(self) -> Checkpoints:
+        if (self.connection_string is None) == (self.account_url is None):
+            raise ValueError("give either `connection_string` or `account_url`")
+        if self.account_url is not None and not self.account_url.startswith("https://"):
+            raise ValueError("`account_url` must begin with https://, for a token travels there")
+        return self
+
+
 class EventHub(Part):
     """One Event Hub with Azure's health events."""
 
@@ -114,12 +164,134 @@ class EventHub(Part):
     """With a shared access key. Leave out to use `namespace` and the credential of `azure`."""
     namespace: str | None = None
     """`NAME.servicebus.windows.net`."""
+    checkpoints: Checkpoints | None = None
+    """Where instances agree on who reads which partition, and up to where. None: in our own store, for one instance."""
 
     @pydantic.model_validator(mode="after")
     def _reachable(self) -> EventHub:
         if (self.connection_string is None) == (self.namespace is None):
             raise ValueError("give either `connection_string` or `namespace`")
         return self
+
+
+class Reconciliation(Part):
+    """Asking Resource Health for its events: what hubs and webhooks have lost is found, whatever became of them."""
+
+    interval: Duration = pydantic.Field(default=timedelta(minutes=1), ge=timedelta(seconds=5))
+    """Between two questions about one subscription, less up to a fifth by chance. One minute: what a push has lost is
+    known within two, and a minute's reading is a small part of what Resource Manager allows."""
+    look_back: Duration = pydantic.Field(default=timedelta(days=7), gt=timedelta(0), le=timedelta(days=90))
+    """How far back the very first question about a subscription reaches; later ones go on from the last that was
+    answered. A week: outages last hours, but one can have begun days ago. Azure keeps 90 days."""
+
+
+class Entra(Part):
+    """Entra ID in front of a webhook ("secure webhook"): the caller brings a token of your tenant.
+
+    https://learn.microsoft.com/azure/azure-monitor/alerts/action-groups#configure-authentication-for-secure-webhook
+    """
+
+    tenant: str
+    """Id (GUID) of the one tenant whose tokens count. Names and `common` are refused: they would admit strangers."""
+    audiences: tuple[str, ...] = pydantic.Field(min_length=1)
+    """What tokens must be issued for: your application's `api://CLIENT-ID` (version 1) or `CLIENT-ID` (version 2)."""
+    callers: tuple[str, ...] = pydantic.Field(min_length=1)
+    """Application ids that may call (`appid` or `azp` of the token)."""
+    role: str = pydantic.Field(min_length=1)
+    """The role of your application that the caller must hold. Microsoft's script assigns the first there is, whatever
+    its name."""
+    issuers: tuple[str, ...] = ()
+    """For sovereign clouds, whole; each must name the tenant. Empty: the public cloud's two, versions 1 and 2."""
+    keys_url: str | None = None
+    """Where the tenant's signing keys lie; https only. None: the public cloud's address for the tenant."""
+    leeway: Duration = timedelta(minutes=1)
+    """How far the clocks may be apart; at most 5m."""
+    keys_refresh: Duration = timedelta(hours=1)
+    """How often keys are fetched in peace; at least 1m. A key that was withdrawn is believed for as long."""
+    keys_keep: Duration = timedelta(days=3)
+    """How long known keys stay good while they cannot be fetched: longer than an outage, which is when that happens."""
+
+    @pydantic.field_validator("tenant")
+    @classmethod
+    def _one_tenant(cls, tenant: str) -> str:
+        if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", tenant.lower()):
+            raise ValueError("give the tenant's id, a GUID; a name, `common` or `organizations` is not enough")
+        return tenant.lower()
+
+    @pydantic.field_validator("audiences")
+    @classmethod
+    def _whole_audiences(cls, audiences: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"[\w.-]+://[^\s*]+|[0-9a-fA-F-]{36}", audience) for audience in audiences):
+            raise ValueError("write each whole, as `api://CLIENT-ID` or `CLIENT-ID`")
+        return audiences
+
+    @pydantic.field_validator("keys_url")
+    @classmethod
+    def _unforgeable(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "https://default")
+        local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if not parts.hostname or parts.username is not None or not (parts.scheme == "https" or local):
+            raise ValueError("keys are only fetched over https (plain http on this machine)")
+        return url
+
+    @pydantic.model_validator(mode="after")
+    def _sensible(self) -> Entra:
+        if not all(self.tenant in issuer.lower() and issuer.startswith("https://") for issuer in self.issuers):
+            raise ValueError("every one of `issuers` must be https and name the tenant's id")
+        if not timedelta(0) <= self.leeway <= timedelta(minutes=5):
+            raise ValueError("`leeway` is at most 5m")
+        if not timedelta(minutes=1) <= self.keys_refresh <= self.keys_keep <= timedelta(days=30):
+            raise ValueError("`keys_refresh` is at least 1m, `keys_keep` no shorter than it and at most 30d")
+        return self
+
+
+class MonitorEntra(Entra):
+    """As action groups call."""
+
+    callers: tuple[str, ...] = pydantic.Field(default=("461e8683-5575-4561-ac7f-899cc907d62a",), min_length=1)
+    """Application ids that may call (`appid` or `azp`). The default is "AzNS AAD Webhook" of the public cloud."""
+    role: str = pydantic.Field(default="ActionGroupsSecureWebhook", min_length=1)
+    """The role that the caller must hold; the default is the one of Microsoft's script."""
+
+
+class GridEntra(Entra):
+    """As Event Grid calls. https://learn.microsoft.com/azure/event-grid/secure-webhook-delivery"""
+
+    callers: tuple[str, ...] = pydantic.Field(default=("4962773b-9cdb-44cf-a8bf-237846a00ab7",), min_length=1)
+    """Application ids that may call (`appid` or `azp`). The default is "Microsoft.EventGrid" of the public cloud."""
+    role: str = pydantic.Field(default="AzureEventGridSecureWebhookSubscriber", min_length=1)
+    """The role that the caller must hold; the default is the one of Microsoft's script."""
+
+
+class AzureMonitor(Part):
+    """Who may call `/webhooks/azure-monitor`. Each way given here admits; none: `web.webhook_secret` counts."""
+
+    secret: Secret | None = None
+    """`?code=SECRET` for this endpoint alone."""
+    entra: MonitorEntra | None = None
+    """A token of your tenant: the better way, nothing of it lies in the action group."""
+
+
+class EventGrid(Part):
+    """Who may call `/webhooks/event-grid`. Each way given here admits; none: `web.webhook_secret` counts."""
+
+    secret: Secret | None = None
+    """`?code=SECRET` for this endpoint alone."""
+    entra: GridEntra | None = None
+    """A token of your tenant."""
+    subscriptions: tuple[str, ...] = ()
+    """Names of the event subscriptions that may deliver (`aeg-subscription-name`). Empty: any that is admitted."""
+    origins: tuple[str, ...] = ("eventgrid.azure.net",)
+    """Who may ask for permission to deliver CloudEvents (`WebHook-Request-Origin`). Empty: nobody."""
+
+
+class Rate(Part):
+    """How often something may happen: a bucket that holds `burst` and fills with `per_second`."""
+
+    per_second: float = pydantic.Field(gt=0, le=1_000_000)
+    """How many in the long run."""
+    burst: int = pydantic.Field(ge=1, le=10_000_000)
+    """How many may come at once after a quiet time."""
 
 
 class Web(Part):
@@ -134,9 +306,21 @@ class Web(Part):
     token: Secret | None = None
     """Bearer token of the API. None: the API answers nothing but /healthz and /readyz."""
     webhook_secret: Secret | None = None
-    """Callers of the webhooks must add `?code=SECRET` to the URL. None: only loopback callers are accepted."""
+    """Callers of the webhooks must add `?code=SECRET` to the URL. It counts for each of the two endpoints that names no
+    way of its own. None there either: only loopback callers are accepted."""
+    azure_monitor: AzureMonitor = AzureMonitor()
+    event_grid: EventGrid = EventGrid()
     body_limit: int = pydantic.Field(default=1_048_576, ge=1024)
-    """Bytes; a larger webhook body is refused with 413. The common alert schema is limited to 256 KB by Azure."""
+    """Bytes, as sent and unpacked; a larger webhook body is refused with 413. The common alert schema is limited to
+    256 KB by Azure."""
+    body_timeout: Duration = pydantic.Field(default=timedelta(seconds=10), ge=timedelta(seconds=1))
+    """For reading one body; then 408, after which action groups try again."""
+    webhook_rate: Rate = Rate(per_second=2000, burst=50_000)
+    """Admitted calls of all remotes; above it 429, after which Azure tries again. A backstop should a secret leak, and
+    beyond any outage: 5,000 subscriptions with 5 alert rules each are 25,000 calls at once."""
+    webhook_rate_per_remote: Rate = Rate(per_second=1000, burst=25_000)
+    """Admitted calls of one address. Nearly as generous, because behind a proxy all calls come from one. Refused calls
+    have a small budget of their own and never use this one up."""
 
 
 class Probes(Part):
@@ -153,6 +337,20 @@ class Probes(Part):
     """Silence for this long means down."""
     fresh: Duration = timedelta(minutes=2)
     """A probe older than this proves nothing."""
+
+
+class Suspicion(Part):
+    """When the silence of many servers of one region counts as an outage that Azure has not reported yet.
+
+    A suspected outage may start copies, which costs money; it never cuts over without a human's yes.
+    """
+
+    least: int = pydantic.Field(default=3, ge=2, le=100_000)
+    """So many servers of the region, at least. Three: two can fail together by chance, or by one mistake of ours."""
+    share: float = pydantic.Field(default=0.5, gt=0, le=1)
+    """And this share of the region's servers that answer in peace. Half: a zone of three is one third."""
+    within: Duration = pydantic.Field(default=timedelta(hours=1), gt=timedelta(0))
+    """Servers that fell silent further apart than this did not do so together."""
 
 
 class Postgres(Part):
@@ -193,11 +391,12 @@ class Decision(Part):
     survival: tuple[tuple[Duration, float], ...] = ()
     """Points (time, share of outages still on). None: the recorded history that ships with the product."""
 
-    @pydantic.model_validator(mode="after")
-    def _curve(self) -> Decision:
-        if self.survival:
-            outage_lengths.Survival(self.survival)
-        return self
+    @pydantic.field_validator("survival")
+    @classmethod
+    def _curve(cls, points: tuple[tuple[timedelta, float], ...]) -> tuple[tuple[timedelta, float], ...]:
+        if points:
+            outage_lengths.Survival(points)
+        return points
 
 
 class Tolerance(Part):
@@ -214,7 +413,7 @@ class Tolerance(Part):
 class Restore(Part):
     """Where copies go."""
 
-    resource_groups: dict[str, str] = {}
+    resource_groups: dict[Region, str] = {}
     """Target region -> resource group that lies in that region. The group of a dead region takes no writes."""
     poll: Duration = timedelta(seconds=30)
     """Between looks at an operation when Azure names no time."""
@@ -245,19 +444,48 @@ class Channel(Part):
         return self
 
 
+class Hearing(Part):
+    """The watch over the sources: would we hear an outage? Silence is told from deafness, and deafness is told."""
+
+    alarm_after: Duration = timedelta(minutes=5)
+    """A source that cannot prove for this long that it would hear is announced to the team, and once more when it
+    hears again. Longer than a broker's restart."""
+    repeat: Duration = timedelta(days=1)
+    """The alarm is repeated this often while it lasts: a team that lives with one blind source forgets it."""
+    lagging_after: Duration = timedelta(minutes=1)
+    """Events that have been waiting for this long make a source lagging."""
+    hearing_for: Duration = timedelta(minutes=5)
+    """A source is called hearing for this long after an event, then idle."""
+    webhook_every: Duration | None = None
+    """The webhook is called at least this often, by a scheduled test of the action group for instance; then a longer
+    silence is an alarm. None: nobody knows whether Azure could reach it, so it never counts as a proof that we hear."""
+
+    def policy(self) -> hearing.Policy:
+        """As the core wants it."""
+        return hearing.Policy(
+            lagging_after=self.lagging_after,
+            hearing_for=self.hearing_for,
+            alarm_after=self.alarm_after,
+            repeat=self.repeat,
+        )
+
+
 class Settings(Part):
     """The whole file."""
 
     store: Store = Store()
     azure: Azure = Azure()
     event_hubs: tuple[EventHub, ...] = ()
+    hearing: Hearing = Hearing()
+    reconciliation: Reconciliation = Reconciliation()
     web: Web = Web()
     probes: Probes = Probes()
+    suspicion: Suspicion = Suspicion()
     postgres: Postgres = Postgres()
     decision: Decision = Decision()
     tolerance_defaults: Tolerance = Tolerance()
     restore: Restore = Restore()
-    dns_zones: dict[str, DnsZone] = {}
+    dns_zones: dict[ZoneName, DnsZone] = {}
     """Zone name -> where it lives."""
     channels: tuple[Channel, ...] = (Channel(kind="log"),)
     playbooks: Path | None = None
@@ -279,6 +507,11 @@ class Settings(Part):
             beliefs={name: restore_times.Belief(p50=b.p50, p95=b.p95, surge=d.surge) for name, b in beliefs.items()},
             survival=outage_lengths.Survival(d.survival) if d.survival else outage_lengths.DEFAULT,
         )
+
+    def suspicions(self) -> suspicions.Policy:
+        """The settings of suspecting as the core wants them."""
+        s = self.suspicion
+        return suspicions.Policy(least=s.least, share=s.share, within=s.within, evidence=self.policy().evidence)
 
     def tolerance(self) -> tolerances.Tolerance:
         """The defaults under every server's tags."""
@@ -302,10 +535,10 @@ def load(path: Path) -> Settings:
         raise errors.InputError(
             "settings.unreadable", f"Cannot be read: {error.strerror}.", remedy=remedy, place=str(path)
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter for bytes that are no text, and dates that are none
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or "not UTF-8 text"
+        problem = getattr(error, "problem", None) or "some text or value in it cannot be read"
         raise errors.InputError(
             "settings.not-yaml", f"This is not YAML: {problem}.", remedy="Correct it there.", place=place
         ) from error

@@ -2,13 +2,15 @@
 
 What is handed over may come again, after a restart or a lost connection: who accepts knows (partition, sequence).
 Nothing that was not accepted is acknowledged: when accepting fails, the client is thrown away, and a new one goes on
-from the last checkpoint.
+from the last checkpoint. Nothing waits for a checkpoint to be written.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
+import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import structlog
 
 from responder import clock
+from responder.azure import bookmarks, hub_lanes, hub_watch
 from responder.azure import errors as meanings
+from responder.core import hearing
 
 if TYPE_CHECKING:
     from responder.azure import hub_clients
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 _BATCH = 300
+_RIVALRY = 5  # times a partition is taken from us in one client's life, before that is more than handing over
 
 
 class Message(NamedTuple):
@@ -69,6 +74,16 @@ class HubConnection:
     """An azure-identity aio credential (`clients.Clients.credential`); it is not closed here."""
     ca_file: Path | None = None
 
+    @property
+    def place(self) -> str:
+        """`NAMESPACE/HUB`: two namespaces may have hubs of one name. No secret."""
+        host = self.namespace
+        if self.connection_string is not None:
+            pairs = (part.partition("=") for part in self.connection_string.split(";"))
+            endpoint = next((value for key, _, value in pairs if key.strip().lower() == "endpoint"), "")
+            host = urllib.parse.urlsplit(endpoint.strip()).hostname or ""
+        return f"{host}/{self.hub}".lower()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -84,99 +99,174 @@ class Timing:
     """How often the hub is asked whether it has more than we got."""
     first_pause: timedelta = timedelta(seconds=1)
     longest_pause: timedelta = timedelta(seconds=60)
+    gather: timedelta = timedelta(seconds=1)
+    """How long checkpoints are gathered: only the newest of a partition is written. What a restart repeats."""
+    store: timedelta = timedelta(seconds=10)
+    """The longest a question to the checkpoint store may take."""
+    shelter: timedelta = timedelta(seconds=30)
+    """How long a shared checkpoint store must be away before a client that owns nothing does without it."""
+
+    @property
+    def expiry(self) -> timedelta:
+        """How long a killed process holds its partitions."""
+        return self.balance * 3 + timedelta(seconds=1)
+
+    @property
+    def proof(self) -> timedelta:
+        """How long one look at the hub proves that we would hear: three rounds, and one answer that takes its time."""
+        return self.watch * 3 + self.open
 
     def pause(self, failures: int) -> timedelta:
         """How long to wait after so many failures in a row."""
         return min(self.first_pause * (1 << min(failures - 1, 10)), self.longest_pause)
 
 
-class StalledError(Exception):
-    """The hub has events that do not reach us, though nothing has failed."""
-
-
-class _Session:
-    """The life of one client."""
-
-    def __init__(self) -> None:
-        self.broken = asyncio.Event()
-        self.taken = asyncio.Event()
-        """The first partition became ours."""
-        self.got_anything = False
-        self.handled: dict[str, int] = {}
-        """Sequence number of the newest event accepted, by partition that is ours."""
+class RivalError(Exception):
+    """Somebody outside of our group of instances reads with our consumer group."""
 
 
 class HubSource:
-    """One hub, read for as long as `run` runs."""
+    """One hub, read for as long as `run` runs.
+
+    Args:
+        checkpoints: shared by all instances that read this consumer group.
+        shelter: our own store, where `checkpoints` is one on the network: kept in step, and used when that is away.
+    """
 
     def __init__(
-        self, connection: HubConnection, checkpoints: Checkpoints, accept: Accept, *, timing: Timing | None = None
-    ) -> None:
+        self, connection: HubConnection, checkpoints: Checkpoints, accept: Accept, *,
+        timing: Timing | None = None, shelter: Checkpoints | None = None,
+    ) -> None:  # fmt: skip
         self._connection = connection
         self._checkpoints = checkpoints
+        self._shelter = shelter
         self._accept = accept
         self._timing = timing or Timing()
+        self._since = clock.now()
+        self._waiting = 0
+        self._waiting_since: datetime | None = None
         self.last_event_at: datetime | None = None
         """When events were last accepted."""
         self.last_ok_at: datetime | None = None
-        """When the hub last proved that it answers and has nothing for us that we did not get."""
+        """When we last received events, or the hub proved that it has nothing for us that we did not get."""
         self.last_error: str | None = None
         """The newest failure, in one line without secrets; stays after it is over, so compare `last_ok_at`."""
         self.last_error_at: datetime | None = None
+        self.accepted = 0
+        """Events accepted."""
+        self.restarts = 0
+        """Clients thrown away."""
 
     @property
     def name(self) -> str:
-        return self._connection.hub
+        return self._connection.place
+
+    def facts(self) -> hearing.Facts:
+        """What it knows about itself."""
+        return hearing.Facts(
+            source=f"hub {self.name}",
+            since=self._since,
+            proof_lasts=self._timing.proof,
+            proven_at=self.last_ok_at,
+            last_event_at=self.last_event_at,
+            waiting=self._waiting,
+            waiting_since=self._waiting_since,
+            accepted=self.accepted,
+            restarts=self.restarts,
+            error=self.last_error,
+        )
 
     async def run(self) -> None:
         """Receive until cancelled. Raises nothing else: what fails is reported, and tried again with back-off."""
         # Importing the SDK takes a moment, which the loop is not to stand still for.
-        await asyncio.to_thread(importlib.import_module, "responder.azure.hub_clients")
+        sdk = await asyncio.to_thread(importlib.import_module, "responder.azure.hub_clients")
+        await asyncio.to_thread(sdk.trust, self._connection.ca_file)
+        self._since = clock.now()
         failures = 0
         while True:
-            session = _Session()
+            session = hub_watch.Session()
+            ledger = bookmarks.Ledger(self._checkpoints, self._shelter, self._timing, session.is_idle)
             try:
-                await self._receive(session)
+                await self._receive(session, ledger)
             except Exception as error:
                 self._report("", error)
-            failures = 1 if session.got_anything else failures + 1
+                await self._rewind(session, ledger, error)
+            self.restarts += 1
+            failures = 1 if session.worked else failures + 1
             pause = self._timing.pause(failures)
             _log.warning("azure.hub-reconnecting", hub=self.name, pause_s=pause.total_seconds())
             await asyncio.sleep(pause.total_seconds())
 
-    async def _receive(self, session: _Session) -> None:
+    async def _receive(self, session: hub_watch.Session, ledger: bookmarks.Ledger) -> None:
         """One client, until it breaks. Closing it comes first: its tasks are not children of ours."""
         from responder.azure import hub_clients
 
-        client = hub_clients.open_client(self._connection, self._checkpoints, self._timing, self._report)
-        tasks = [
-            asyncio.create_task(self._consume(client, session), name=f"hub {self.name} receives"),
-            asyncio.create_task(self._watch(client, session), name=f"hub {self.name} is watched"),
-            asyncio.create_task(session.broken.wait(), name=f"hub {self.name} breaks"),
-        ]
+        report = functools.partial(self._failed, session)
+        client = hub_clients.open_client(self._connection, ledger, self._timing, report, session.link)
+        marks = bookmarks.Bookmarks(ledger.update, self._timing, self._report)
+        watch = hub_watch.Watch(
+            session,
+            ledger,
+            self._timing,
+            looked=functools.partial(self._looked, session),
+            failed=lambda error: self._report("", error),
+        )
+        jobs = {
+            "receives": self._consume(client, session, ledger, marks),
+            "is watched": watch.run(client),
+            "keeps checkpoints": marks.run(),
+            "breaks": session.broken.wait(),
+        }
+        tasks = [asyncio.create_task(job, name=f"hub {self.name} {what}") for what, job in jobs.items()]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
+            session.closing = True
             await self._close(client)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _consume(self, client: hub_clients.GuardedClient, session: _Session) -> None:
+    async def _consume(
+        self,
+        client: hub_clients.GuardedClient,
+        session: hub_watch.Session,
+        ledger: bookmarks.Ledger,
+        marks: bookmarks.Bookmarks,
+    ) -> None:
+        lanes: dict[str, hub_lanes.Lane] = {}
+
         async def took(partition: Any) -> None:
-            session.handled.setdefault(partition.partition_id, await self._checkpoint_of(partition))
+            async def carry(events: list[Any]) -> bool:
+                accepted = await self._carry(session, partition.partition_id, events)
+                if accepted:
+                    marks.note(_checkpoint(partition, events[-1]))
+                return accepted
+
+            lanes[partition.partition_id] = hub_lanes.Lane(carry)
+            session.handled.setdefault(partition.partition_id, ledger.positions.get(partition.partition_id, -1))
+            session.names = _names(partition)
             session.taken.set()
 
         async def left(partition: Any, reason: Any) -> None:
-            session.handled.pop(partition.partition_id, None)
+            lane = lanes.pop(partition.partition_id, None)
+            if lane is not None:
+                await self._leave(lane)
+            if reason.name == "SHUTDOWN":  # and not OWNERSHIP_LOST: the new owner may have gone further
+                await marks.write(partition.partition_id)  # who comes next begins there
+            marks.forget(partition.partition_id)
+            session.leave(partition.partition_id)
+            ledger.left(partition.partition_id)
 
         async def handle(partition: Any, events: Any) -> None:
-            await self._handle(session, partition, events)
+            lane = lanes.get(partition.partition_id)
+            if events and lane is not None:
+                await lane.put(events)
 
         async def failed(partition: Any, error: Exception) -> None:
-            self._report(partition.partition_id if partition else "", error)
+            self._failed(session, partition.partition_id if partition else "", error)
 
         await client.receive_batch(
             handle,
@@ -188,62 +278,49 @@ class HubSource:
             on_partition_close=left,
         )
 
-    async def _handle(self, session: _Session, partition: Any, events: Any) -> None:
-        """Accept, then acknowledge. Never raises: the SDK would go on without telling."""
-        if session.broken.is_set() or not events:
-            return  # after a failure nothing later may be acknowledged
+    async def _leave(self, lane: hub_lanes.Lane) -> None:
+        """Let what is on its way become durable, within reason."""
+        try:
+            async with asyncio.timeout(self._timing.store.total_seconds()):
+                await lane.empty()
+        except TimeoutError:
+            pass  # it comes again
+        await lane.close()
+
+    async def _carry(self, session: hub_watch.Session, partition: str, events: list[Any]) -> bool:
+        """Accept; True: it may be acknowledged, and after a failure nothing later may be. Never raises."""
+        if session.broken.is_set():
+            return False
         messages = [Message(e.sequence_number, str(e.offset), body_of(e)) for e in events]
         try:
-            await self._accept(self.name, partition.partition_id, messages)
+            await self._accept(self.name, partition, messages)
         except Exception as error:
-            self._report(partition.partition_id, error)
+            self._report(partition, error)
             session.broken.set()
-            return
-        session.handled[partition.partition_id] = messages[-1].sequence
-        session.got_anything = True
+            return False
+        session.handled[partition] = messages[-1].sequence
+        session.worked = True
+        self.accepted += len(messages)
         self.last_event_at = self.last_ok_at = clock.now()
-        try:
-            async with asyncio.timeout(self._timing.open.total_seconds()):
-                await partition.update_checkpoint(events[-1])
-        except Exception as error:
-            self._report(partition.partition_id, error)  # what was accepted comes again, no more
+        return True
 
-    async def _watch(self, client: hub_clients.GuardedClient, session: _Session) -> None:
-        """Compare what the hub has with what we got: the SDK reports neither silence nor a dead connection."""
-        behind: dict[str, int] = {}
-        await self._first_look(session)
-        while True:
-            partitions = list(session.handled)
-            if not partitions:
-                await client.get_partition_ids()
-            for partition in partitions:
-                newest = await client.get_partition_properties(partition)
-                got = session.handled.get(partition, -1)
-                late = not newest["is_empty"] and got < newest["last_enqueued_sequence_number"]
-                if late and behind.get(partition) == got:
-                    raise StalledError(f"partition {partition} has events after {got} that do not arrive")
-                behind.pop(partition, None)
-                if late:
-                    behind[partition] = got
-            if not behind:
-                session.got_anything = True
-                self.last_ok_at = clock.now()
-            await asyncio.sleep(self._timing.watch.total_seconds())
+    def _looked(self, session: hub_watch.Session, found: hub_watch.Look) -> None:
+        self._waiting = found.waiting
+        self._waiting_since = (self._waiting_since or clock.now()) if found.waiting else None
+        if found.sure and not found.waiting:
+            session.worked = True
+            self.last_ok_at = clock.now()
 
-    async def _first_look(self, session: _Session) -> None:
-        """As soon as there is something to ask about: who waits for us to be ready should not wait a whole round."""
-        try:
-            async with asyncio.timeout(self._timing.watch.total_seconds()):
-                await session.taken.wait()
-        except TimeoutError:
-            pass  # nothing became ours; the look itself says why
-
-    async def _checkpoint_of(self, partition: Any) -> int:
-        known = await self._checkpoints.list(
-            partition.fully_qualified_namespace, partition.eventhub_name, partition.consumer_group
-        )
-        found = [c.get("sequence_number") for c in known if c["partition_id"] == partition.partition_id]
-        return int(found[0]) if found and found[0] is not None else -1
+    async def _rewind(self, session: hub_watch.Session, ledger: bookmarks.Ledger, error: Exception) -> None:
+        """After a hub was made anew its checkpoints point behind its end, where nothing would ever come."""
+        if not isinstance(error, hub_watch.RewoundError):
+            return
+        for partition in error.partitions:
+            start = session.names | {"partition_id": partition, "offset": "-1", "sequence_number": -1}
+            try:
+                await ledger.update(start)
+            except Exception as failure:
+                self._report(partition, failure)  # found again by the next look
 
     async def _close(self, client: hub_clients.GuardedClient) -> None:
         try:
@@ -252,14 +329,34 @@ class HubSource:
         except Exception as error:
             self._report("", error)
 
-    def _report(self, partition: str, error: Exception) -> None:
-        """Remember and log a failure. A stolen link is how partitions change hands, so that is only logged."""
-        why = meanings.clean(f"{type(error).__name__}: {error}")
-        if "link:stolen" in str(error).lower():
-            _log.info("azure.hub-partition-handed-over", hub=self.name, partition=partition)
+    def _failed(self, session: hub_watch.Session, partition: str, error: Exception) -> None:
+        """What the SDK tells. A stolen link is how partitions change hands: no failure, unless it never ends."""
+        if session.closing:
+            return  # it stumbles over links that it was opening
+        if "link:stolen" not in str(error).lower():
+            self._report(partition, error)
             return
+        _log.info("azure.hub-partition-handed-over", hub=self.name, partition=partition)
+        session.thefts[partition] = session.thefts.get(partition, 0) + 1
+        if session.thefts[partition] == _RIVALRY:
+            group = self._connection.consumer_group
+            text = f"another reader keeps taking it; give the responder a consumer group of its own ({group} is shared)"
+            self._report(partition, RivalError(text))
+
+    def _report(self, partition: str, error: Exception) -> None:
+        """Remember and log a failure."""
+        why = meanings.clean(f"{type(error).__name__}: {error}")
         self.last_error, self.last_error_at = why, clock.now()
         _log.warning("azure.hub-failed", hub=self.name, partition=partition, why=why)
+
+
+def _checkpoint(partition: Any, event: Any) -> dict[str, Any]:
+    return {**_names(partition), "offset": event.offset, "sequence_number": event.sequence_number}
+
+
+def _names(partition: Any) -> dict[str, Any]:
+    names = ("fully_qualified_namespace", "eventhub_name", "consumer_group", "partition_id")
+    return {name: getattr(partition, name) for name in names}
 
 
 def body_of(event: Any) -> bytes:

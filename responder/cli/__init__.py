@@ -59,7 +59,7 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.Abort:
-        print("interrupted", file=sys.stderr)
+        _complain(errors.RefusedError("cli.interrupted", "Interrupted."))
         sys.exit(1)
     except click.ClickException as error:
         error.show()

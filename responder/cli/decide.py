@@ -12,7 +12,7 @@ from responder.cli import reach, show
 
 if TYPE_CHECKING:
     from responder import settings
-    from responder.core import decisions, outages, servers
+    from responder.core import decisions, outages, regions, servers
 
 
 @click.command()
@@ -63,7 +63,7 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _outages(file: Path, at: datetime) -> dict[str, outages.Outage]:
+def _outages(file: Path, at: datetime) -> dict[regions.RegionName, outages.Outage]:
     """The outages that the events of a file amount to, by region."""
     from responder.core import errors, outages, payloads
 
@@ -73,13 +73,9 @@ def _outages(file: Path, at: datetime) -> dict[str, outages.Outage]:
         raise errors.InputError(
             "events.no-file", f"Cannot be read: {error.strerror}.", remedy="Check the path.", place=str(file)
         ) from error
-    found: dict[str, outages.Outage] = {}
+    found: dict[regions.RegionName, outages.Outage] = {}
     for event in parsed.events:
-        for region in event.named_regions:
-            heard_at = min(event.updated_at or at, at)
-            after = outages.correlate(found.get(region), event.in_region(region), region, heard_at)
-            if after is not None:
-                found[region] = after
+        found |= outages.correlate_all(found, event, min(event.updated_at or at, at))
     if not found:
         raise errors.RefusedError(
             "event.starts-nothing",
@@ -93,7 +89,7 @@ def _outages(file: Path, at: datetime) -> dict[str, outages.Outage]:
 def _decide(
     loaded: settings.Settings,
     server: servers.Server,
-    known: dict[str, outages.Outage],
+    known: dict[regions.RegionName, outages.Outage],
     health: Any,
     supposed: tuple[datetime, bool],
 ) -> tuple[decisions.Decision, decisions.Facts]:

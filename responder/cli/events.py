@@ -1,12 +1,16 @@
-"""`responder events`."""
+"""`responder events`: what Azure said. Looking never needs the daemon; reading again goes through it when it is up."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder.cli import reach, show
+
+if TYPE_CHECKING:
+    from responder import settings
 
 
 @click.group()
@@ -43,6 +47,183 @@ def parse(files: tuple[Path, ...], as_json: bool) -> None:
         _print(found, unreadable)
     if unreadable:
         raise SystemExit(1)
+
+
+with_limit = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="At most.")
+
+
+@events.command("list")
+@with_limit
+@reach.with_config
+@reach.with_json
+def list_(limit: int, config: Path, as_json: bool) -> None:
+    """Events that were heard, newest first."""
+    from responder import settings
+    from responder.flow import heard, views
+
+    loaded = settings.load(config)
+
+    async def read() -> views.Json:
+        async with reach.reading(loaded) as store:
+            return await heard.events(store, limit)
+
+    found = reach.run(read())
+    if as_json:
+        show.as_json(found)
+        return
+    show.rows(
+        "Events",
+        ("id", "received", "source", "kind", "status", "tracking id", "regions", "may start something", "title"),
+        [
+            (
+                row["id"],
+                show.ago(row["received_at"]),
+                row["source"],
+                row["kind"],
+                row["status"],
+                row["tracking_id"],
+                ", ".join(row["regions"]),
+                "yes" if row["actionable"] else "no",
+                row["title"],
+            )
+            for row in found["events"]
+        ],
+        empty="No event has been heard.",
+    )
+
+
+@events.command()
+@with_limit
+@reach.with_config
+@reach.with_json
+def quarantine(limit: int, config: Path, as_json: bool) -> None:
+    """What could not be read, kept as it came, newest first."""
+    from responder import settings
+    from responder.flow import heard, views
+
+    loaded = settings.load(config)
+
+    async def read() -> views.Json:
+        async with reach.reading(loaded) as store:
+            return await heard.quarantine(store, limit)
+
+    found = reach.run(read())
+    if as_json:
+        show.as_json(found)
+        return
+    show.rows(
+        f"Quarantine ({found['intake']['quarantined']})",
+        ("id", "received", "source", "at", "why", "begins with"),
+        [
+            (
+                row["id"],
+                show.ago(row["received_at"]),
+                row["source"],
+                row["position"],
+                row["reason"],
+                _printable(row["raw"][:80]),
+            )
+            for row in found["quarantine"]
+        ],
+        empty="Everything that came could be read.",
+    )
+
+
+@events.command("show")
+@click.argument("id_", metavar="ID")
+@click.option("--raw", is_flag=True, help="Only the whole arrival, byte by byte, as for `events parse -`.")
+@reach.with_config
+@reach.with_json
+def show_(id_: str, raw: bool, config: Path, as_json: bool) -> None:
+    """An event (e1) or a piece of the quarantine (q1), and the whole arrival it came in."""
+    from responder import settings
+    from responder.flow import heard, views
+
+    loaded = settings.load(config)
+
+    async def read() -> tuple[views.Json, bytes]:
+        async with reach.reading(loaded) as store:
+            return await heard.one(store, id_)
+
+    found, body = reach.run(read())
+    if raw:
+        click.echo(body, nl=False)
+    elif as_json:
+        show.as_json(found)
+    else:
+        rest = {name: value for name, value in found.items() if name != "body"}
+        show.rows("", ("field", "value"), [(name, _printable(str(value))) for name, value in rest.items()], empty="")
+        click.echo(_printable(found["body"]))
+
+
+@events.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="The whole quarantine.")
+@reach.with_config
+@reach.with_json
+def reparse(ids: tuple[str, ...], everything: bool, config: Path, as_json: bool) -> None:
+    """Read arrivals in the quarantine again, by the parser of now: after an update that knows their shape.
+
+    What can be read leaves the quarantine and counts as heard; what was heard before counts once.
+    """
+    from responder import logs, settings
+
+    if bool(ids) == everything:
+        raise click.UsageError("Give the IDs that `events quarantine` shows, or --all.")
+    loaded = settings.load(config)
+    logs.configure(loaded.log_level)
+    found = reach.run(reach.either(loaded, lambda: _alone(loaded, ids), lambda: _together(loaded, ids)))
+    if as_json:
+        show.as_json(found)
+        return
+    click.echo(
+        f"{found['arrivals']} arrivals were read again: {found['quarantined_before']} pieces were in the quarantine, "
+        f"{found['quarantined']} are."
+        if found["pending"] == 0
+        else f"{found['arrivals']} arrivals are to be read again, and the daemon has not come to the end of them yet."
+    )
+
+
+@events.command(hidden=True)
+def transitions() -> None:
+    """The table of what becomes of an outage when Azure speaks, as it stands in deploy/listening.md."""
+    from responder.core import transitions as table
+
+    click.echo(table.markdown(), nl=False)
+
+
+async def _alone(loaded: settings.Settings, ids: tuple[str, ...]) -> dict[str, Any]:
+    from responder.flow import reading
+    from responder.store import sqlite
+
+    store = await sqlite.open_store(loaded.store.path, exclusive=True)
+    try:
+        answer = await reading.again(store, ids)
+        await reading.Reading(store).turn()
+        return await store.intake.counts() | answer
+    finally:
+        await store.close()
+
+
+async def _together(loaded: settings.Settings, ids: tuple[str, ...]) -> dict[str, Any]:
+    """The daemon marks them and reads; we look on for a while."""
+    import asyncio
+
+    body = {"ids": list(ids)} if ids else {"all": True}
+    answer = await reach.ask_daemon(loaded, "/api/v1/events/reparse", body)
+    async with reach.reading(loaded) as store:
+        counts = await store.intake.counts()
+        for _ in range(50):
+            if not counts["pending"]:
+                break
+            await asyncio.sleep(0.1)
+            counts = await store.intake.counts()
+    return counts | answer
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _print(found: list[dict[str, object]], unreadable: list[dict[str, object]]) -> None:

@@ -44,7 +44,8 @@ def list_(config: Path, as_json: bool) -> None:
     )
     unread = found["intake"].get("quarantined", 0)
     if unread:
-        click.echo(f"{unread} messages could not be read and are kept as they came.", err=True)
+        kept = f"{unread} pieces of messages could not be read and are kept as they came"
+        click.echo(f"{kept}: see `responder events quarantine`.", err=True)
 
 
 @incidents.command("show")
@@ -77,7 +78,13 @@ def show_(incident: str, config: Path, as_json: bool) -> None:
         return
     click.echo(f"{found['title'] or found['id']}\n{show.region(found['region'])}, {found['status']}, ", nl=False)
     click.echo(f"began {show.ago(found['impact_start'])}, heard of {show.ago(found['heard_at'])}\n")
-    show.rows("Servers", ("server", "action", "cut over at", "P(RTO)", "loss up to", "why"), _servers(found), empty="")
+    if found["suspected_by_us"]:
+        click.echo(_OURS + (f" It is {found['merged_into']} now.\n" if found["merged_into"] else "\n"))
+    columns = ("server", "action", "cut over at", "P(RTO)", "loss up to", "Resource Health", "why")
+    show.rows("Servers", columns, _servers(found), empty="")
+
+
+_OURS = "Suspected by ourselves from silent servers: nothing is cut over in it without a human's yes."
 
 
 def _servers(found: dict[str, Any]) -> list[tuple[object, ...]]:
@@ -88,6 +95,7 @@ def _servers(found: dict[str, Any]) -> list[tuple[object, ...]]:
             (row["decision"]["cut_over_at"] or "")[11:19],
             show.percent(row["decision"]["p_meet_rto"]),
             show.span(row["decision"]["data_loss_bound_s"]),
+            show.resource_health(row["resource_health"]),
             row["decision"]["reasons"][0]["text"],
         )
         for row in found["servers"]

@@ -29,7 +29,7 @@ def inventory(config: Path, as_json: bool) -> None:
         return
     show.rows(
         "Inventory",
-        ("server", "region", "tier", "geo-backup", "RTO", "RPO", "cut-over", "owner", "last probe"),
+        ("server", "region", "tier", "geo-backup", "RTO", "RPO", "cut-over", "owner", "last probe", "Resource Health"),
         [_line(row) for row in found["servers"]],
         empty="No server is known yet. Is the subscription listed in the settings, and did the daemon run?",
     )
@@ -53,4 +53,5 @@ def _line(row: dict[str, object]) -> tuple[object, ...]:
         tolerance["cutover"] if declared else "",
         tolerance["owner"],
         seen,
+        show.resource_health(row["resource_health"]),
     )

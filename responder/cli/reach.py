@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import aiohttp
 import click
 
-from responder import settings
 from responder.core import errors
-from responder.store import sqlite
+
+if TYPE_CHECKING:  # what takes long to load is loaded when it is used: `--help` must come at once
+    from responder import settings
+    from responder.store import sqlite
 
 T = TypeVar("T")
 
@@ -38,13 +40,15 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def who() -> str:
-    """The person at the keyboard, for the journal."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    """The person at the keyboard, for the journal; behind sudo, the one who called it."""
+    return f"{os.environ.get('SUDO_USER') or getpass.getuser()}@{socket.gethostname()}"
 
 
 @contextlib.asynccontextmanager
 async def reading(config: settings.Settings) -> AsyncIterator[sqlite.Store]:
     """The store, read-only; works beside a running daemon."""
+    from responder.store import sqlite
+
     store = await sqlite.open_store(config.store.path, exclusive=False)
     try:
         yield store
@@ -59,6 +63,8 @@ async def ask_daemon(config: settings.Settings, path: str, body: dict[str, Any])
         InputError: it refused; the message is its own.
         RefusedError: it does not answer, or no token is configured.
     """
+    import aiohttp
+
     if config.web.token is None:
         raise errors.RefusedError(
             "daemon.no-token",
@@ -71,8 +77,8 @@ async def ask_daemon(config: settings.Settings, path: str, body: dict[str, Any])
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session,
             session.post(_base(config.web) + path, json=body, headers=headers) as answer,
         ):
-            document = await answer.json()
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            document = dict(await answer.json())
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
         raise errors.RefusedError(
             "daemon.silent",
             "The store is held by a running process that does not answer.",
@@ -83,8 +89,9 @@ async def ask_daemon(config: settings.Settings, path: str, body: dict[str, Any])
             str(document.get("error", "daemon.refused")),
             str(document.get("message", "The daemon refused.")),
             remedy=str(document.get("remedy", "")),
+            place=str(document.get("place", "")),
         )
-    return dict(document)
+    return document
 
 
 async def either(
@@ -103,7 +110,8 @@ async def either(
 
 def _base(web: settings.Web) -> str:
     port = web.port
-    if web.port_file is not None and web.port_file.exists():
-        port = int(web.port_file.read_text(encoding="utf-8"))
+    if web.port_file is not None:
+        with contextlib.suppress(OSError, ValueError):  # gone, or being written: the daemon is coming or going
+            port = int(web.port_file.read_text(encoding="utf-8"))
     host = "127.0.0.1" if web.host in ("0.0.0.0", "::") else web.host
-    return f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,11 @@ def run(
 ) -> None:
     """Run PLAYBOOK for one server by hand.
 
-    With the daemon up, the daemon carries it out. With the daemon down, this command does, and Ctrl-C leaves the run in
-    the journal for whoever takes it up next.
+    With the daemon up, the daemon carries it out. With the daemon down, this command does, until the run ends or waits
+    for a human's word. Ctrl-C leaves it in the journal: the same command goes on with it, and so does the daemon.
     """
     from responder import logs, settings
+    from responder.core import errors
     from responder.flow import requests
 
     loaded = settings.load(config)
@@ -39,14 +41,22 @@ def run(
     if dry_run:
         _show(reach.run(_plan(loaded, asked)), as_json)
         return
-    if not yes:
-        click.confirm(f"Run {playbook} for {server}?", abort=True, err=True)
+    if not yes and not _confirmed(f"Run {playbook} for {server}?"):
+        raise errors.RefusedError("run.not-confirmed", "Nothing was started.", remedy="Answer y, or give --yes.")
     found = reach.run(
         reach.either(loaded, lambda: _alone(loaded, asked, quiet=as_json), lambda: _together(loaded, asked))
     )
     _show(found, as_json)
     if found["state"] in ("failed", "cancelled"):
         raise SystemExit(1)
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:  # Ctrl-C, or nobody there to ask
+        click.echo(err=True)
+        return False
 
 
 def _params(given: tuple[str, ...]) -> dict[str, str]:
@@ -82,14 +92,28 @@ async def _alone(loaded: settings.Settings, asked: requests.RunRequest, *, quiet
         if not await parts.store.estate.servers():
             await service.refresh_inventory(parts)
         planned = await requests.planned(parts.store, parts.playbooks, asked, clock.now())
-        await requests.submit(parts.store, planned)
-        async for state in service.carried_out(parts, planned.id):
-            if not quiet:
-                waits = f", waits for {state.waiting_for}" if state.waiting_for else ""
-                click.echo(f"{state.state}: {state.step or 'ended'}{waits}", err=True)
-        ended = await parts.store.runs.get(planned.id)
-        assert ended is not None, "a submitted run stays in the journal"
-        return views.of_run(ended, await parts.store.runs.steps(planned.id))
+        found = await requests.submit_or_go_on(parts.store, planned)
+        click.echo(f"{'going on with' if found.id != planned.id else 'started'} {found.id}", err=True)
+        try:
+            async for state in service.carried_out(parts, found.id):
+                if not quiet:
+                    waits = f", waits for {state.waiting_for}" if state.waiting_for else ""
+                    click.echo(f"{state.state}: {state.step or 'ended'}{waits}", err=True)
+        except asyncio.CancelledError:
+            click.echo(f"{found.id} stays in the journal. {_go_on(found.id)}", err=True)
+            raise
+        left = await parts.store.runs.get(found.id)
+        assert left is not None, "a submitted run stays in the journal"
+        if not left.state.ended:
+            click.echo(f"{left.id} waits for {left.waiting_for}. {_go_on(left.id)}", err=True)
+        return views.of_run(left, await parts.store.runs.steps(left.id))
+
+
+def _go_on(run_id: str) -> str:
+    return (
+        f"To answer it: responder runs approve|decline|cancel {run_id}. Then repeat this command, or start the daemon: "
+        "both go on where it was left."
+    )
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

@@ -104,7 +104,7 @@ def _word(topic: str, about: str) -> click.Command:
         if as_json:
             show.as_json(found)
         else:
-            click.echo(f"{found['id']}: {topic} is noted.")
+            click.echo(f"{found['id']}: {topic} is noted. {found.get('note', '')}".rstrip())
 
     word.__doc__ = about
     return runs.command(topic)(word)
@@ -126,7 +126,8 @@ def _say(config: Path, run_id: str, topic: str, reason: str, accept_loss: str | 
             run = await requests.say(
                 store, run_id, core_runs.Topic(topic), by=reach.who(), now=clock.now(), reason=reason, accept_loss=loss
             )
-            return views.of_run(run)
+            note = "Nobody carries it out now: start the daemon, or repeat the `responder run` that began it."
+            return {**views.of_run(run), "note": note}
         finally:
             await store.close()
 

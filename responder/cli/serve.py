@@ -15,7 +15,18 @@ from responder.cli import reach
 def serve(config: Path) -> None:
     """Run the daemon until it is told to stop (SIGTERM, Ctrl-C)."""
     from responder import logs, service, settings
+    from responder.core import errors
 
     loaded = settings.load(config)
     logs.configure(loaded.log_level)
-    asyncio.run(service.serve(loaded))
+    try:
+        asyncio.run(service.serve(loaded))
+    except BaseExceptionGroup as group:
+        first = _leaf(group)
+        if isinstance(first, errors.ResponderError) and group.split(errors.ResponderError)[1] is None:
+            raise first from None  # foreseen: one line, not a stack
+        raise
+
+
+def _leaf(error: BaseException) -> BaseException:
+    return _leaf(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

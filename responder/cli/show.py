@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich import box, console, table
+from rich import box, console, table, text
 
 from responder import clock
 from responder.core import durations, regions
+
+_WIDE = 1000
+"""Characters of a line that nobody looks at."""
 
 
 def as_json(value: Any) -> None:
@@ -21,26 +25,33 @@ def as_json(value: Any) -> None:
 
 def rows(title: str, columns: Sequence[str], lines: Sequence[Sequence[object]], *, empty: str) -> None:
     """A table, or a sentence when there is nothing to show."""
-    out = console.Console()
+    # Into a pipe, lines are not folded: scripts and `grep` want an id in one piece.
+    out = console.Console() if sys.stdout.isatty() else console.Console(width=_WIDE)
     if not lines:
         out.print(empty)
         return
     grid = table.Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        grid.add_column(column, overflow="fold")
+    for i, column in enumerate(columns):
+        grid.add_column(column, overflow="fold", no_wrap=i == 0)
     for line in lines:
-        grid.add_row(*("" if cell is None else str(cell) for cell in line))
+        # As text: what Azure and owners wrote is not markup.
+        grid.add_row(*(text.Text("" if cell is None else str(cell)) for cell in line))
     out.print(grid)
 
 
-def ago(text: str | None) -> str:
+def ago(value: str | None) -> str:
     """A stored time as a person says it: `3 m ago`, `in 2 h 10 m`."""
-    if not text:
+    if not value:
         return ""
-    distance = clock.now() - datetime.fromisoformat(text)
+    distance = clock.now() - datetime.fromisoformat(value)
     if distance.total_seconds() < 0:
         return f"in {durations.show(-distance)}"
     return f"{durations.show(distance)} ago"
+
+
+def resource_health(said: Any) -> str:
+    """What Resource Health last said of a server: `unavailable (platform), 3 m ago`. It is evidence, not health."""
+    return f"{said['state']} ({said['cause']}), {ago(said['at'])}" if said else ""
 
 
 def span(value: float | None) -> str:

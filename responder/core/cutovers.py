@@ -34,6 +34,10 @@ class Request:
     loss: timedelta
     consent: Consent | None
     now: datetime
+    outage_status: outages.Status = outages.Status.RESOLVED
+    """Why `outage_active` is false, where it is."""
+    by_its_owner: bool = False
+    """Resource Health says that the owner restarted or stopped the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +97,26 @@ def _needs_a_human(request: Request) -> list[Refusal]:
         text = "Azure has not named PostgreSQL in this subscription and region, so this outage is only suspected."
         found.append(Refusal(id="cutover.suspected", text=text, signable=True))
     if not request.outage_active:
-        text = "Azure calls the outage resolved although the server is still down."
-        found.append(Refusal(id="cutover.resolved", text=text, signable=True))
+        found.append(_ended(request.outage_status))
+    if request.by_its_owner:
+        text = "Resource Health says that the server's owner restarted or stopped it."
+        found.append(Refusal(id="cutover.by-its-owner", text=text, signable=True))
     if request.verdict is evidence.Verdict.UNPROVEN:
         text = "The server never answered from here, so its silence proves nothing."
         found.append(Refusal(id="cutover.never-reached", text=text, signable=True))
     return found
+
+
+def _ended(status: outages.Status) -> Refusal:
+    """The outage does not go on, as far as Azure has told this server's subscription."""
+    if status is outages.Status.WITHDRAWN:
+        text = "Azure has withdrawn the outage (no impact, or a false positive) although the server is still down."
+        return Refusal(id="cutover.withdrawn", text=text, signable=True)
+    if status is outages.Status.RESOLVED:
+        text = "Azure calls the outage resolved although the server is still down."
+        return Refusal(id="cutover.resolved", text=text, signable=True)
+    text = "Azure's newest update does not name this region any more. That is no proof of recovery, nor of an outage."
+    return Refusal(id="cutover.dropped", text=text, signable=True)
 
 
 def _loss_covered(request: Request) -> bool:

@@ -27,6 +27,7 @@ from responder.core import (
     servers,
     tolerances,
     ways,
+    witness,
 )
 
 
@@ -96,6 +97,8 @@ class Facts:
     pair_impaired: bool = False
     """An active outage is known for the paired region, too."""
     consent: cutovers.Consent | None = None
+    witness: witness.Statement | None = None
+    """What Azure's Resource Health last said of this server; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +147,12 @@ def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     """Decide for one server. Total: every combination of facts has an answer, and the cautious one is to wait."""
     if facts.copy.state is copies.State.PROMOTED:
         return _say(facts, policy, now, Action.DONE, [reasons.say("promoted")])
-    verdict = evidence.weigh(facts.health, policy.evidence, now)
+    verdict = evidence.weigh_with(facts.health, facts.witness, policy.evidence, now)
     copy_exists = facts.copy.state in (copies.State.RESTORING, copies.State.READY)
     if _is_over(facts, verdict):
         return _over(facts, policy, now, verdict, copy_exists=copy_exists)
     if copy_exists:
-        return _with_copy(facts, policy, now, verdict)
+        return _with_copy(facts, policy, now, evidence.weigh(facts.health, policy.evidence, now))
     if verdict not in (evidence.Verdict.DOWN, evidence.Verdict.UNPROVEN):
         since = facts.health.failing_since
         due = since + policy.evidence.confirm if since else now + policy.evidence.confirm
@@ -165,7 +168,9 @@ def _is_over(facts: Facts, verdict: evidence.Verdict) -> bool:
     if verdict is evidence.Verdict.UP:
         return True
     blind = verdict in (evidence.Verdict.UNPROVEN, evidence.Verdict.UNKNOWN)
-    return blind and not facts.outage.active
+    if _dropped(facts) and facts.copy.state in (copies.State.RESTORING, copies.State.READY):
+        return False  # being left out is no recovery: what exists is held
+    return blind and not facts.outage.goes_on_for(facts.server)
 
 
 def _other_cause(facts: Facts, policy: Policy, verdict: evidence.Verdict) -> str | None:
@@ -173,10 +178,16 @@ def _other_cause(facts: Facts, policy: Policy, verdict: evidence.Verdict) -> str
     concern = facts.outage.concern(facts.server)
     if concern is outages.Concern.NONE:
         return "elsewhere"
-    if facts.server.state.lower() in _STOPPED:
+    if facts.server.state.lower() in servers.NOT_MEANT_TO_ANSWER:
         return "stopped"
+    if evidence.by_its_owner(facts.health, facts.witness):
+        return "by-its-owner"
+    if facts.outage.status is outages.Status.WITHDRAWN:
+        return "withdrawn"
     if concern is outages.Concern.SUSPECTED and verdict is evidence.Verdict.UNPROVEN:
         return "only-suspected"
+    if concern is outages.Concern.SUSPECTED and _dropped(facts):
+        return "dropped"
     over, since = facts.outage.resolved_at, facts.health.failing_since
     proven = verdict is evidence.Verdict.DOWN
     if proven and since is not None and since < facts.outage.impact_start - policy.evidence.precede:
@@ -185,6 +196,27 @@ def _other_cause(facts: Facts, policy: Policy, verdict: evidence.Verdict) -> str
     if not facts.outage.active and over is not None and since is not None and since > over + policy.settle:
         return "silent-since"
     return None
+
+
+def _dropped(facts: Facts) -> bool:
+    """Azure goes on about the outage, and has left out this region, or told this subscription no more of it."""
+    ended = facts.outage.status in (outages.Status.RESOLVED, outages.Status.WITHDRAWN)
+    return not ended and not facts.outage.goes_on_for(facts.server)
+
+
+def _beside(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> list[reasons.Reason]:
+    """What is known of a server that is silent: our own verdict, then what weighs less and is said all the same."""
+    said = facts.witness
+    found = [reasons.say(verdict.value)]
+    if said is not None and evidence.supports(facts.health, said, policy.evidence, now):
+        found.append(reasons.say("witnessed", state=said.state.value))
+    elif said is not None and said.state is witness.State.AVAILABLE:
+        found.append(reasons.say("contradicted"))
+    if facts.outage.ours:
+        found.append(reasons.say("suspected"))
+    if _dropped(facts):
+        found.append(reasons.say("dropped-named"))
+    return found
 
 
 def _over(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict, *, copy_exists: bool) -> Decision:
@@ -202,7 +234,7 @@ def _over(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict
 
 
 def _down_without_copy(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> Decision:
-    first = [reasons.say(verdict.value)]
+    first = _beside(facts, policy, now, verdict)
     obstacles = ways.against_geo_restore(facts.server, pair_impaired=facts.pair_impaired)
     if facts.copy.state is copies.State.FAILED:
         return _say(facts, policy, now, Action.WAIT, [reasons.say("gave-up"), *first])
@@ -250,7 +282,9 @@ def _request(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verd
     return cutovers.Request(
         copy=facts.copy,
         tolerance=facts.tolerance,
-        outage_active=facts.outage.active,
+        outage_active=facts.outage.goes_on_for(facts.server),
+        outage_status=outages.Status.DROPPED if _dropped(facts) else facts.outage.status,
+        by_its_owner=evidence.by_its_owner(facts.health, facts.witness),
         concern=facts.outage.concern(facts.server),
         verdict=verdict,
         loss=_loss(facts, policy),
@@ -338,7 +372,3 @@ def _outlook(facts: Facts, policy: Policy, now: datetime, clock: deadlines.Deadl
         takes=policy.timing.cutover,
     )
     return deadlines.outlook(plan, _belief(facts, policy), policy.survival)
-
-
-_STOPPED = {"stopped", "stopping", "disabled", "dropping"}
-"""States in which Azure itself says that a server is not meant to answer, as the inventory last saw them."""

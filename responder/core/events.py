@@ -95,6 +95,8 @@ class HealthEvent:
     impacts: tuple[Impact, ...] = ()
     """Everything named, service by region. Look at one region through `in_region`: PostgreSQL in West US and App
     Service in East US is no PostgreSQL outage in East US, and one region can be resolved before another."""
+    impacts_listed: bool = False
+    """`impacts` is Azure's own list, so what it lacks is left out. False: read from single names, one of several."""
     impacted_subscriptions: tuple[str, ...] = ()
     """Lower-cased; empty where Azure names none. One tenant-wide REST event can name many."""
     regions: tuple[regions.RegionName, ...] = ()

@@ -1,10 +1,16 @@
-"""What our own probes prove about one server. Azure says that something is wrong; this says whether it is here."""
+"""What our own probes prove about one server. Azure says that something is wrong; this says whether it is here.
+
+Resource Health is a second witness of the same server. It can make a silence count sooner (`weigh_with`); it never
+proves anything against a server that answers, or for one that was never reached.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from responder.core import witness
 
 
 class Verdict(StrEnum):
@@ -30,6 +36,12 @@ class Policy:
     """Silence for this long means down. A minute of lost connectivity must never move a database."""
     fresh: timedelta = timedelta(minutes=2)
     """A probe older than this proves nothing any more."""
+    confirm_with_witness: timedelta = timedelta(minutes=2)
+    """Silence for this long means down when Azure's Resource Health calls the server unhealthy, too, and by no doing of
+    its owner. Two witnesses need less time than one; but a failover within the region takes one or two minutes, and
+    Resource Health reports it as just the same."""
+    witness_lasts: timedelta = timedelta(hours=1)
+    """An `unavailable` older than this supports nothing: its end may not have been sent."""
     precede: timedelta = timedelta(hours=3)
     """Silence that began longer than this before the impact start has another cause. Azure revises starts by hours."""
     recovered: timedelta = timedelta(minutes=15)
@@ -86,6 +98,37 @@ def weigh(health: Health, policy: Policy, now: datetime) -> Verdict:
         return Verdict.UNPROVEN
     since = health.failing_since or health.last.at
     return Verdict.DOWN if health.last.at - since >= policy.confirm else Verdict.FAILING
+
+
+def weigh_with(health: Health, said: witness.Statement | None, policy: Policy, now: datetime) -> Verdict:
+    """As `weigh`, with Resource Health as a second witness. For starting a copy, which costs money only: whether to cut
+    over is asked of the probes alone."""
+    verdict = weigh(health, policy, now)
+    if verdict is not Verdict.FAILING or not supports(health, said, policy, now):
+        return verdict
+    assert health.last is not None
+    since = health.failing_since or health.last.at
+    return Verdict.DOWN if health.last.at - since >= min(policy.confirm_with_witness, policy.confirm) else verdict
+
+
+def supports(health: Health, said: witness.Statement | None, policy: Policy, now: datetime) -> bool:
+    """Whether Resource Health says of the present silence that the platform is at fault."""
+    if said is None or said.cause is not witness.Cause.PLATFORM or now - said.at > policy.witness_lasts:
+        return False
+    return said.unhealthy and _stands(health, said)
+
+
+def by_its_owner(health: Health, said: witness.Statement | None) -> bool:
+    """Whether Resource Health says that the server is away because its owner restarted or stopped it.
+
+    It holds until the server answers again or Resource Health says something newer, however long that takes.
+    """
+    return said is not None and said.cause is witness.Cause.USER and said.unhealthy and _stands(health, said)
+
+
+def _stands(health: Health, said: witness.Statement) -> bool:
+    """A server that has answered since has ended what was said of it."""
+    return health.last_answer_at is None or health.last_answer_at <= said.at
 
 
 def recovered(health: Health, policy: Policy, now: datetime) -> bool:

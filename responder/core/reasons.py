@@ -28,6 +28,15 @@ SENTENCES: Mapping[str, str] = {
     "only-suspected": "Azure has not named PostgreSQL here, and the server never answered us: nothing is proven.",
     "silent-before": "The server was silent long before the outage began, so the outage is not why.",
     "silent-since": "The server fell silent long after the outage was over, so the outage is not why.",
+    "by-its-owner": "Resource Health says that the server's owner restarted or stopped it; that is no outage.",
+    "withdrawn": "Azure has withdrawn the outage (no impact, or a false positive), so it starts nothing any more.",
+    "dropped": "Azure's newest update does not name the region any more, and never named PostgreSQL here: it starts "
+    "nothing new.",
+    "dropped-named": "Azure's newest update does not name the region any more. That is no proof of recovery, and "
+    "cutting over takes a human's yes.",
+    "witnessed": "Azure's Resource Health calls this server {state}, by no doing of its owner.",
+    "contradicted": "Azure's Resource Health calls this server available, which proves nothing while it is silent.",
+    "suspected": "Azure has said nothing: many servers of the region fell silent together, and others answer.",
     "failing": "The server has just stopped answering; a short silence is not an outage.",
     "unknown": "The server has not been probed lately enough to say anything.",
     "down": "The server does not answer our probes, and did before.",

@@ -20,6 +20,9 @@ _ID = re.compile(
     r"/providers/microsoft\.dbforpostgresql/(?P<type>flexibleservers|servers)/(?P<name>[^/]+)"
 )
 
+NOT_MEANT_TO_ANSWER = frozenset({"stopped", "stopping", "disabled", "dropping"})
+"""States (lower case) in which Azure itself says that a server is not meant to answer, as the inventory last saw it."""
+
 
 class Family(StrEnum):
     """Which of the two products, hence which control plane."""

@@ -20,7 +20,7 @@ import structlog
 
 from responder import clock
 from responder import steps as kinds
-from responder.core import announcements, errors, playbooks, runs, tolerances
+from responder.core import announcements, copies, errors, playbooks, runs, tolerances
 from responder.flow import facts, wakes
 from responder.steps import doors
 from responder.store import sqlite
@@ -88,7 +88,7 @@ class Act:
         except errors.StoreError as error:
             _log.error("run.store-failed", **run.log_context(), error=str(error))
         if run.state.ended:
-            await self._ended(run)
+            _log.info("run.ended", **run.log_context(), state=run.state, why=run.why)
         self._assess.ring()
         return run
 
@@ -99,29 +99,46 @@ class Act:
         stop = next((signal for signal in signals if signal.topic is runs.Topic.CANCEL), None)
         records = await self._store.runs.steps(run.id)
         if stop is not None:
-            return await self._cancel(run, stop, records)
+            return await self._cancel(run, step, stop, records)
+        record = records.get(step.id)
+        if record is not None and record.state is runs.StepState.RETRYING and run.wake_at and run.wake_at > clock.now():
+            return await self._write(run, record)  # somebody's word woke it; that does not shorten a back-off
         outputs = {id_: record.output for id_, record in records.items() if record.state is runs.StepState.DONE}
         if step.id not in records and not all(condition.holds(outputs) for condition in step.when):
             passed, skipped = runs.skip(run, clock.now(), "its condition does not hold")
             return await self._write(passed, skipped)
-        return await self._act(run, step, records.get(step.id), outputs)
+        return await self._act(run, step, records, outputs)
 
     async def _act(
-        self, run: runs.Run, step: playbooks.Step, record: runs.StepRecord | None, outputs: Mapping[str, Any]
+        self,
+        run: runs.Run,
+        step: playbooks.Step,
+        records: Mapping[str, runs.StepRecord],
+        outputs: Mapping[str, Any],
     ) -> runs.Run:
-        kind = kinds.KINDS[step.kind]
+        record = records.get(step.id)
         interrupted = record is not None and record.state is runs.StepState.BEGUN
         resumed = record is not None and record.state is runs.StepState.WAITING
         if record is None or not (interrupted or resumed):
             record = runs.begin(run, record, clock.now())
             await self._write(run, record)
             _log.info("step.begun", **run.log_context(), attempt=record.attempts)
-        ctx = await self._context(run, step, record, outputs)
+        try:
+            kind, ctx = _kind(step), await self._context(run, step, record, outputs)
+        except errors.InputError as error:
+            return await self._not_yet(run, record, str(error))
         outcome, record = await self._outcome(kind, ctx, interrupted=interrupted and kind.EFFECT != "read")
         moved, written = runs.advance(run, record, outcome, clock.now())
-        await self._write(moved, written)
-        await self._tell(run, record, outcome)
+        await self._write(moved, written, *_news(moved, {**records, written.id: written}, written))
+        self._log(run, outcome)
         return moved
+
+    async def _not_yet(self, run: runs.Run, record: runs.StepRecord, why: str) -> runs.Run:
+        """The step cannot even be begun. Its record stays as it is, so that what may have been done is reconciled."""
+        _log.error("step.not-possible", **run.log_context(), why=why)
+        later = clock.now() + self._doors.rules.retry
+        waiting = replace(run, state=runs.State.WAITING, wake_at=later, waiting_for="retry")
+        return await self._write(waiting, replace(record, why=why))
 
     async def _outcome(
         self, kind: kinds.StepKind, ctx: doors.Context, *, interrupted: bool
@@ -149,7 +166,9 @@ class Act:
             return runs.Fail(why=str(error)), latest
         except Exception as error:
             _log.warning("step.raised", **ctx.run.log_context(), error=str(error), kind=type(error).__name__)
-            return runs.Retry(after=_back_off(latest.attempts), why=str(error) or type(error).__name__), latest
+            asked = error.retry_after if isinstance(error, errors.AzureError) else None
+            after = max(_back_off(latest.attempts), asked or timedelta())
+            return runs.Retry(after=after, why=str(error) or type(error).__name__), latest
 
     async def _context(
         self, run: runs.Run, step: playbooks.Step, record: runs.StepRecord, outputs: Mapping[str, Any]
@@ -186,43 +205,41 @@ class Act:
             consent=facts.newest_word(await self._store.runs.signals(run.id)),
         )
 
-    async def _cancel(self, run: runs.Run, stop: runs.Signal, records: Mapping[str, runs.StepRecord]) -> runs.Run:
+    async def _cancel(
+        self, run: runs.Run, step: playbooks.Step, stop: runs.Signal, records: Mapping[str, runs.StepRecord]
+    ) -> runs.Run:
         """End the run before its next effect, and name what was begun."""
-        copy = runs.copy_of(run, records)
-        left = f"; {copy.server_id} exists and is left as it is" if copy.server_id else ""
+        left = await self._left_behind(run, step, records)
         why = f"cancelled by {stop.by}: {stop.payload.get('reason') or 'no reason given'}{left}"
-        return await self._write(runs.cancelled(run, why, clock.now()), None)
+        ended = runs.cancelled(run, why, clock.now())
+        return await self._write(ended, None, *_news(ended, {}, None))
 
-    async def _ended(self, run: runs.Run) -> None:
-        _log.info("run.ended", **run.log_context(), state=run.state, why=run.why)
-        if run.state is runs.State.DONE:
-            return
-        text = f"{run.why}. Look at it with: responder runs show {run.id}"
-        await self._announce(run, run.state, f"run.{run.state}", f"{run.playbook.name} {run.state}", text)
+    async def _left_behind(self, run: runs.Run, step: playbooks.Step, records: Mapping[str, runs.StepRecord]) -> str:
+        """What the run leaves in the world; looked up when a crash has left it unknown how far the last step came."""
+        record, kind = records.get(step.id), kinds.KINDS.get(step.kind)
+        if record is None or record.state is not runs.StepState.BEGUN or kind is None or kind.EFFECT == "read":
+            return _left(run, records)
+        outputs = {id_: done.output for id_, done in records.items() if done.state is runs.StepState.DONE}
+        try:
+            async with asyncio.timeout(_ATTEMPT_LIMIT.total_seconds()):
+                found = await kind.reconcile(await self._context(run, step, record, outputs))
+        except Exception as error:
+            return f"{_left(run, records)}; {step.id} was interrupted, and how far it came cannot be seen: {error}"
+        match found:
+            case runs.Wait(saved=saved) if saved:
+                return _left(run, {**records, step.id: replace(record, saved=saved)})
+            case runs.Done():
+                return f"{_left(run, records)}; {step.id} was carried out"
+        return _left(run, records)
 
-    async def _call_for_help(self, run: runs.Run, record: runs.StepRecord, why: str) -> None:
-        """The first failure of a step is told at once: a missing right or quota is mended by people, not time."""
-        text = f"{record.id} of {run.id} did not work and is tried again: {why}"
-        await self._announce(run, f"{record.id}/failed", "step.failed", f"{run.playbook.name} has trouble", text)
-
-    async def _announce(self, run: runs.Run, key: str, kind: str, subject: str, text: str) -> None:
-        name = run.server_id.rpartition("/")[2]
-        announcement = announcements.Announcement(
-            key=f"{run.id}/{key}",
-            kind=kind,
-            subject=f"{subject}: {name}",
-            text=text,
-            at=clock.now(),
-            facts={"run": run.id, "server": run.server_id, "outage": run.outage_id or ""},
-        )
-        await self._store.outbox.put([announcement])
-
-    async def _write(self, run: runs.Run, record: runs.StepRecord | None) -> runs.Run:
-        if not await self._store.runs.write(run, record):
+    async def _write(
+        self, run: runs.Run, record: runs.StepRecord | None, *news: announcements.Announcement
+    ) -> runs.Run:
+        if not await self._store.runs.write(run, record, news):
             raise Fenced
         return run
 
-    async def _tell(self, run: runs.Run, record: runs.StepRecord, outcome: runs.Outcome) -> None:
+    def _log(self, run: runs.Run, outcome: runs.Outcome) -> None:
         match outcome:
             case runs.Done(output=output):
                 _log.info("step.done", **run.log_context(), **{k: v for k, v in output.items() if k == "verdict"})
@@ -230,10 +247,49 @@ class Act:
                 _log.debug("step.waits", **run.log_context(), until=until.isoformat(), topic=topic)
             case runs.Retry(after=after, why=why):
                 _log.warning("step.retries", **run.log_context(), after_s=after.total_seconds(), why=why)
-                if record.attempts == 1:
-                    await self._call_for_help(run, record, why)
             case runs.Fail(why=why):
                 _log.error("step.failed", **run.log_context(), why=why)
+
+
+def _news(
+    run: runs.Run, records: Mapping[str, runs.StepRecord], record: runs.StepRecord | None
+) -> list[announcements.Announcement]:
+    """What people are told of a run as it is now; written with it, so that no crash comes in between."""
+    if run.state in (runs.State.FAILED, runs.State.CANCELLED):
+        text = f"{run.why}{_left(run, records)}. Look at it with: responder runs show {run.id}"
+        return [_announcement(run, run.state, f"run.{run.state}", f"{run.playbook.name} {run.state}", text)]
+    if record is not None and record.state is runs.StepState.RETRYING and record.attempts == 1:
+        # The first failure is told at once: a missing right or quota is mended by people, not time.
+        text = f"{record.id} of {run.id} did not work and is tried again: {record.why}"
+        return [_announcement(run, f"{record.id}/failed", "step.failed", f"{run.playbook.name} has trouble", text)]
+    return []
+
+
+def _left(run: runs.Run, records: Mapping[str, runs.StepRecord]) -> str:
+    """The copy that a run which goes no further leaves behind."""
+    copy = runs.copy_of(run, records)
+    there = copy.server_id and copy.state is not copies.State.DISCARDED
+    return f"; {copy.server_id} exists and is left as it is" if there else ""
+
+
+def _announcement(run: runs.Run, key: str, kind: str, subject: str, text: str) -> announcements.Announcement:
+    return announcements.Announcement(
+        key=f"{run.id}/{key}",
+        kind=kind,
+        subject=f"{subject}: {run.server_id.rpartition('/')[2]}",
+        text=text,
+        at=clock.now(),
+        facts={"run": run.id, "server": run.server_id, "outage": run.outage_id or ""},
+    )
+
+
+def _kind(step: playbooks.Step) -> kinds.StepKind:
+    kind = kinds.KINDS.get(step.kind)
+    if kind is None:  # a run keeps the playbook it started with; the program may have changed since
+        raise errors.InputError(
+            "run.unknown-step", f"There is no step kind {step.kind!r}.", remedy="Cancel the run, and start it anew."
+        )
+    return kind
 
 
 def _back_off(attempts: int) -> timedelta:

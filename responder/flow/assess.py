@@ -1,6 +1,7 @@
-"""Assess: arrivals become events, events become outages, and for every server of an outage a decision is taken.
+"""Assess: read what has arrived, and for every server of an open outage take a decision.
 
-    arrivals --parse--> events --correlate--> outages --match--> servers --decide--> decisions --> runs wanted
+    arrivals --reading--> outages --match--> servers --decide--> decisions --> runs wanted
+    silence  --suspect-->
 
 Decisions are recomputed from stored rows at each turn; the same rows and the same moment give the same decisions.
 """
@@ -8,20 +9,17 @@ Decisions are recomputed from stored rows at each turn; the same rows and the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 
 from responder import clock
-from responder.core import decisions, events, outages, payloads, playbooks, runs, servers, tolerances
-from responder.flow import facts, wakes
-from responder.store import intake as rows
+from responder.core import decisions, outages, playbooks, runs, servers, suspicions, tolerances
+from responder.flow import facts, reading, suspect, wakes
 from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
-
-_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +29,7 @@ class Rules:
     policy: decisions.Policy
     defaults: tolerances.Tolerance
     playbooks: dict[str, playbooks.Playbook]
+    suspicion: suspicions.Policy = field(default_factory=suspicions.Policy)
 
 
 class Assess:
@@ -38,6 +37,8 @@ class Assess:
 
     def __init__(self, store: sqlite.Store, rules: Rules, *, wake: wakes.Wake, act: wakes.Wake) -> None:
         self._store = store
+        self._reading = reading.Reading(store)
+        self._suspect = suspect.Suspect(store, rules.suspicion)
         self._rules = rules
         self._wake = wake
         self._act = act
@@ -49,45 +50,11 @@ class Assess:
             await self._wake.wait(review_at, self._rules.policy.review)
 
     async def turn(self, now: datetime) -> datetime | None:
-        """Read, then decide. Returns when the earliest decision must be taken again; None: nothing is open."""
-        while arrivals := await self._store.intake.pending(_BATCH):
-            for received in arrivals:
-                await self._record(received)
+        """Read, suspect, then decide. Returns when the earliest decision must be taken again; None: nothing is open."""
+        await self._reading.turn()
+        await self._suspect.turn(now)
         reviews = [await self._assess(outage, now) for outage in await self._store.outages.open()]
         return min((review for review in reviews if review is not None), default=None)
-
-    async def _record(self, received: rows.Received) -> None:
-        parsed = payloads.parse(received.body)
-        known = await self._store.intake.known([event.identity for event in parsed.events])
-        fresh = [event for event in parsed.events if event.identity not in known]
-        changed: dict[outages.OutageId, outages.Outage] = {}
-        for event in fresh:
-            await self._fold(event, received.received_at, changed)
-        await self._store.intake.record(
-            received.id,
-            events=fresh,
-            unreadable=[(item.reason, str(item.position), item.raw) for item in parsed.unreadable],
-            outages=list(changed.values()),
-        )
-        for item in parsed.unreadable:
-            _log.warning("event.unreadable", source=received.source, reason=item.reason, position=item.position)
-
-    async def _fold(
-        self, event: events.HealthEvent, heard_at: datetime, changed: dict[outages.OutageId, outages.Outage]
-    ) -> None:
-        """Fold one new event into every outage it speaks about."""
-        _log.info("event.heard", channel=event.channel, kind=event.kind, status=event.status, title=event.title)
-        if event.tracking_id is None:
-            return
-        for region in event.named_regions:
-            id_ = outages.outage_id(event.tracking_id, region)
-            before = changed.get(id_) or await self._store.outages.get(id_)
-            after = outages.correlate(before, event.in_region(region), region, heard_at)
-            if after is None or after == before:
-                continue
-            changed[id_] = after
-            happened = "resolved" if not after.active else ("opened" if before is None else "changed")
-            _log.info(f"outage.{happened}", **after.log_context(), impact_start=after.impact_start.isoformat())
 
     async def _assess(self, outage: outages.Outage, now: datetime) -> datetime | None:
         """Decide for every server of one outage; close it when nothing is left to do."""
@@ -149,6 +116,6 @@ class Assess:
 
     def _closable(self, outage: outages.Outage, taken: Sequence[decisions.Decision], now: datetime) -> bool:
         """Azure calls it over, that has lasted, and there is nothing about any server but to look on."""
-        if outage.active or now < (outage.resolved_at or outage.updated_at) + self._rules.policy.settle:
+        if outage.active or now < outage.quiet_since + self._rules.policy.settle:
             return False
         return all(decision.action in (decisions.Action.OBSERVE, decisions.Action.DONE) for decision in taken)

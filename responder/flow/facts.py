@@ -14,12 +14,15 @@ async def gather(
 ) -> list[decisions.Facts]:
     """The facts of every affected server, in the order given."""
     health = await store.estate.health([server.id for server in affected])
-    pair = regions.pair_of(outage.region)
-    impaired = any(other.region == pair and other.active for other in await store.outages.open())
+    said = await store.estate.statements([server.id for server in affected])
+    pair, still_open = regions.pair_of(outage.region), await store.outages.open()
+    impaired = any(other.region == pair and other.active for other in still_open)
     found = []
     for server in affected:
         run = await newest_restore(store, server.id, outage.id)
         copy, consent = await copy_and_consent(store, run)
+        if copy.state not in (copies.State.RESTORING, copies.State.READY):
+            copy = await _promoted(store, server.id, outage, still_open) or copy
         found.append(
             decisions.Facts(
                 server=server,
@@ -29,6 +32,7 @@ async def gather(
                 copy=copy,
                 pair_impaired=impaired,
                 consent=consent,
+                witness=said.get(server.id),
             )
         )
     return found
@@ -41,6 +45,21 @@ async def newest_restore(
     for run in await store.runs.of(server_id, outage_id):
         if any(step.kind == "restore" for step in run.playbook.steps):
             return run
+    return None
+
+
+async def _promoted(
+    store: sqlite.Store, server_id: servers.ServerId, outage: outages.Outage, still_open: Sequence[outages.Outage]
+) -> copies.Copy | None:
+    """The copy that applications run on already: for this outage, for another open one, or by hand since it began.
+
+    Another copy of the old server would lack everything they have written since.
+    """
+    for cause in dict.fromkeys([outage.id, *(other.id for other in still_open), None]):
+        for run in await store.runs.of(server_id, cause):
+            copy = runs.copy_of(run, await store.runs.steps(run.id))
+            if copy.state is copies.State.PROMOTED and (cause or run.created_at >= outage.impact_start):
+                return copy
     return None
 
 

@@ -90,6 +90,18 @@ async def submit(store: sqlite.Store, run: runs.Run) -> runs.Run:
     return run
 
 
+async def submit_or_go_on(store: sqlite.Store, run: runs.Run) -> runs.Run:
+    """Submit a planned run, or give the one that the same request left half-way. Only for who holds the store alone.
+
+    Raises:
+        RefusedError: a run of another playbook, or with other parameters, has not ended.
+    """
+    left = await store.runs.active_for(run.server_id)
+    if left is not None and (left.playbook.name, left.params) == (run.playbook.name, run.params):
+        return left
+    return await submit(store, run)
+
+
 async def say(
     store: sqlite.Store,
     run_id: str,

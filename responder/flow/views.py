@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from responder.core import decisions, evidence, outages, restores, runs, servers, tolerances
+from responder.core import decisions, evidence, outages, restores, runs, servers, tolerances, witness
 from responder.store import codec, sqlite
 
 Json = dict[str, Any]
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 def time(value: datetime | None) -> str | None:
     """ISO 8601 UTC, or null."""
-    return value.isoformat().replace("+00:00", "Z") if value else None
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
 
 
 def seconds(value: timedelta | None) -> float | None:
@@ -86,8 +86,13 @@ def _step(step_id: str, about: str, record: runs.StepRecord | None) -> Json:
     }
 
 
-def of_server(server: servers.Server, tolerance: tolerances.Tolerance, health: evidence.Health | None) -> Json:
-    """A server of the estate with what its owner declared and what our probes last saw."""
+def of_server(
+    server: servers.Server,
+    tolerance: tolerances.Tolerance,
+    health: evidence.Health | None,
+    said: witness.Statement | None = None,
+) -> Json:
+    """A server of the estate: what its owner declared, what our probes last saw, what Resource Health last said."""
     last = health.last if health else None
     return {
         "id": server.id,
@@ -117,7 +122,15 @@ def of_server(server: servers.Server, tolerance: tolerances.Tolerance, health: e
             "remarks": list(tolerance.remarks),
         },
         "probe": {"at": time(last.at), "answered": last.answered, "detail": last.detail} if last else None,
+        "resource_health": of_statement(said),
     }
+
+
+def of_statement(said: witness.Statement | None) -> Json | None:
+    """What Resource Health last said of one server, or null."""
+    if said is None:
+        return None
+    return {"state": said.state.value, "cause": said.cause.value, "at": time(said.at), "title": said.title}
 
 
 def of_outage(outage: outages.Outage) -> Json:
@@ -136,6 +149,8 @@ def of_outage(outage: outages.Outage) -> Json:
         "resolved_at": time(outage.resolved_at),
         "expected_end": time(outage.expected_end),
         "reopened": outage.reopened,
+        "suspected_by_us": outage.ours,
+        "merged_into": outage.merged_into,
     }
 
 
@@ -150,6 +165,7 @@ async def incidents(store: sqlite.Store, limit: int = 50) -> Json:
 async def incident(store: sqlite.Store, outage: outages.Outage) -> Json:
     """One outage with every server it concerns: the newest decision, its facts, and its runs."""
     decided = await store.outages.decisions(outage.id)
+    said = await store.estate.statements(list(decided))
     shown = []
     for server_id, decision in decided.items():
         server = await store.estate.server(server_id)
@@ -160,6 +176,7 @@ async def incident(store: sqlite.Store, outage: outages.Outage) -> Json:
                 "name": server.name if server else server_id,
                 "id": server_id,
                 "decision": of_decision(decision, facts),
+                "resource_health": of_statement(said.get(server_id)),
                 "runs": own,
             }
         )
@@ -168,9 +185,9 @@ async def incident(store: sqlite.Store, outage: outages.Outage) -> Json:
 
 async def inventory(store: sqlite.Store, defaults: tolerances.Tolerance) -> Json:
     """The whole estate."""
-    health = await store.estate.health()
+    health, said = await store.estate.health(), await store.estate.statements()
     rows = [
-        of_server(server, tolerances.read(server.tags, defaults=defaults), health.get(server.id))
+        of_server(server, tolerances.read(server.tags, defaults=defaults), health.get(server.id), said.get(server.id))
         for server in await store.estate.servers()
     ]
     return {"servers": sorted(rows, key=lambda row: (row["region"], row["name"]))}

@@ -67,4 +67,6 @@ class AddressBook:
 
 def _address(text: str) -> Address:
     host, _, port = text.rpartition(":")
+    if not host or not 0 < int(port) < 65_536:
+        raise ValueError(text)
     return Address(host, int(port))

@@ -7,6 +7,8 @@ https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-M
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 import struct
 from datetime import timedelta
 
@@ -25,9 +27,18 @@ async def probe(address: addresses.Address, timeout: timedelta) -> evidence.Prob
             detail, answered = await _ask(address)
     except TimeoutError:
         detail, answered = f"no answer within {timeout.total_seconds():g} s", False
-    except OSError as error:
-        detail, answered = f"cannot connect: {error.strerror or type(error).__name__}", False
+    except (OSError, UnicodeError) as error:
+        detail, answered = f"cannot connect: {plain(error)}", False
     return evidence.Probe(at=clock.now(), answered=answered, detail=detail)
+
+
+def plain(error: OSError | UnicodeError) -> str:
+    """What a failed connection amounts to, in the system's words: asyncio's own name the address instead."""
+    if isinstance(error, UnicodeError):
+        return "this is no host name"
+    if error.errno and error.errno > 0 and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or type(error).__name__
 
 
 async def _ask(address: addresses.Address) -> tuple[str, bool]:

@@ -8,8 +8,16 @@ from typing import Literal
 
 import asyncpg
 
-from responder.core import errors
 from responder.postgres import addresses, probes
+
+_TROUBLE = (
+    OSError,
+    TimeoutError,
+    UnicodeError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 TlsMode = Literal["disable", "prefer", "require", "verify-full"]
 
@@ -43,14 +51,14 @@ class Look:
 
 
 async def look(address: addresses.Address, login: Login | None, newest_row: str, timeout: timedelta) -> Look:
-    """Look at a copy. Never raises for what the copy does; a query that is wrong by itself is a settings error.
-
-    Raises:
-        InputError: the `newest_row` query does not return one timestamptz.
-    """
+    """Look at a copy. Never raises: whatever goes wrong, with the copy or with the query, is said in `why`."""
+    # First the handshake: the driver spins for ever on bytes that are not PostgreSQL's, and everything with it.
+    seen = await probes.probe(address, timeout)
+    if not seen.answered:
+        return Look(answers=False, sql=False, why=f"It does not answer: {seen.detail}.")
     if login is None:
-        seen = await probes.probe(address, timeout)
-        return Look(answers=seen.answered, sql=False, why="No login is configured (settings: postgres.user).")
+        why = "No login is configured (settings: postgres.user and postgres.password)."
+        return Look(answers=True, sql=False, why=why)
     seconds = timeout.total_seconds()
     try:
         connection = await asyncpg.connect(
@@ -63,12 +71,11 @@ async def look(address: addresses.Address, login: Login | None, newest_row: str,
             timeout=seconds,
             command_timeout=seconds,
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        seen = await probes.probe(address, timeout)
-        return Look(answers=seen.answered, sql=False, why=f"The login failed: {_plain(error)}.")
+    except _TROUBLE as error:
+        return Look(answers=True, sql=False, why=f"The login failed: {_plain(error)}.")
     try:
         return await _measure(connection, newest_row)
-    except (OSError, TimeoutError) as error:
+    except _TROUBLE as error:
         return Look(answers=False, sql=False, why=f"The connection broke: {_plain(error)}.")
     finally:
         connection.terminate()
@@ -78,18 +85,19 @@ async def _measure(connection: asyncpg.Connection[asyncpg.Record], newest_row: s
     version = connection.get_server_version()
     shown = f"{version.major}.{version.minor}"
     try:
-        newest = await connection.fetchval(newest_row)
+        row = await connection.fetchrow(newest_row)
+    except asyncpg.PostgresConnectionError:
+        raise  # it broke meanwhile: that says nothing about the rows
     except asyncpg.PostgresError as error:
         return Look(answers=True, sql=True, version=shown, why=f"The newest row cannot be read: {_plain(error)}.")
+    values = (None,) if row is None else tuple(row)
+    newest = values[0] if len(values) == 1 else ...
     if newest is None:
         return Look(answers=True, sql=True, version=shown, why="There is no row to measure by.")
     if not isinstance(newest, datetime) or newest.tzinfo is None:
-        raise errors.InputError(
-            "settings.newest-row",
-            "The query does not return a timestamptz.",
-            remedy="Let it return one timestamptz, like `select max(at) from heartbeat`.",
-            place="postgres.newest_row",
-        )
+        # No reason to give a good copy up: its loss is not measured, and the bound of geo-backup counts.
+        why = "The query does not return one timestamptz (settings: postgres.newest_row)."
+        return Look(answers=True, sql=True, version=shown, why=why)
     return Look(answers=True, sql=True, newest_row=newest.astimezone(UTC), version=shown)
 
 
@@ -97,6 +105,6 @@ def _plain(error: BaseException) -> str:
     """One line, without addresses or names that a driver may have put in."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+    if isinstance(error, OSError | UnicodeError):
+        return probes.plain(error)
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

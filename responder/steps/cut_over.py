@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from responder.core import cutovers, decisions, errors, evidence, runs
+from responder.core import cutovers, decisions, evidence, runs, servers
 from responder.steps import doors
 
 EFFECT = "idempotent"
@@ -16,6 +16,9 @@ EFFECT = "idempotent"
 
 async def execute(ctx: doors.Context) -> runs.Outcome:
     """Check, then write the record."""
+    done = await reconcile(ctx)
+    if isinstance(done, runs.Done):
+        return done  # an earlier try wrote it, and the answer was lost: there is no way back any more
     decision = ctx.situation.decision
     if decision is not None and decision.action is decisions.Action.STAND_DOWN:
         return runs.Done(output={"verdict": "not-needed"})
@@ -24,24 +27,27 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
         # The copy stays as it is; the next decision says whether to try again or to stand down.
         return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="decision")
     target = str(ctx.output_of("restore").get("fqdn", ""))
-    zone = _zone(ctx)
-    if zone is None:
+    followed = ctx.dns_record()
+    if followed is None:
         return _done(ctx, record=None, before=None, target=target)
-    name = _record(ctx)
+    zone, name = followed
     before = await ctx.doors.dns.read_cname(zone, name)
+    if before is not None and servers.is_copy_name(before, ctx.situation.server):
+        return runs.Fail(
+            why=f"{name}.{zone.name} leads to {before}, an earlier copy that applications write to; it is left alone"
+        )
     await ctx.doors.dns.point(zone, name, target)
     return _done(ctx, record=f"{zone.name}/{name}", before=before, target=target)
 
 
-async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
+async def reconcile(ctx: doors.Context) -> runs.Done | runs.NotStarted:
     """Does the record point at the copy already? Then it was done, whatever the region does now."""
     target = str(ctx.output_of("restore").get("fqdn", ""))
-    zone = _zone(ctx)
-    if zone is None:
+    followed = ctx.dns_record()
+    if followed is None or await ctx.doors.dns.read_cname(*followed) != target:
         return runs.NotStarted()
-    if await ctx.doors.dns.read_cname(zone, _record(ctx)) != target:
-        return runs.NotStarted()
-    return _done(ctx, record=f"{zone.name}/{_record(ctx)}", before=None, target=target)
+    zone, name = followed
+    return _done(ctx, record=f"{zone.name}/{name}", before=None, target=target)
 
 
 async def _refusals(ctx: doors.Context) -> tuple[cutovers.Refusal, ...]:
@@ -51,26 +57,6 @@ async def _refusals(ctx: doors.Context) -> tuple[cutovers.Refusal, ...]:
     probe = await ctx.doors.databases.probe(ctx.situation.server.fqdn)
     fresh = dataclasses.replace(facts, health=evidence.observe(facts.health, probe))
     return cutovers.refusals(decisions.cut_over_request(fresh, ctx.doors.rules.policy, probe.at))
-
-
-def _zone(ctx: doors.Context) -> doors.Zone | None:
-    record = ctx.situation.tolerance.dns
-    if record is None:
-        return None
-    zone = ctx.doors.rules.zones.get(record.zone)
-    if zone is None:
-        raise errors.InputError(
-            "dns.unknown-zone",
-            f"The zone {record.zone} of tag outage-dns is not configured.",
-            remedy=f"Add dns_zones.{record.zone} with its subscription and resource group to the settings.",
-        )
-    return zone
-
-
-def _record(ctx: doors.Context) -> str:
-    record = ctx.situation.tolerance.dns
-    assert record is not None
-    return record.name
 
 
 def _done(ctx: doors.Context, *, record: str | None, before: str | None, target: str) -> runs.Done:

@@ -1,4 +1,7 @@
-"""`discard_copy`: delete the copy that this run made. Only what carries this run's tag is ever deleted."""
+"""`discard_copy`: delete the copy that this run made. Only what carries this run's tag is ever deleted.
+
+And nothing that applications are sent to: somebody may have moved the record by hand.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,9 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
         return runs.Done(output={"verdict": "discarded", "copy": copy})
     if found.tags.get(restore.TAG_RUN) != ctx.run.id:
         return runs.Fail(why=f"{copy} does not carry this run's tag; it is left alone")
+    followed = ctx.dns_record()
+    if followed is not None and await ctx.doors.dns.read_cname(*followed) == found.fqdn.lower():
+        return runs.Fail(why=f"applications are sent to {copy} by {followed[1]}.{followed[0].name}; it is left alone")
     try:
         token = await ctx.doors.control_plane.delete(copy)
     except errors.AzureError as error:
@@ -35,7 +41,11 @@ async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
 
 
 async def _poll(ctx: doors.Context, copy: servers.ServerId) -> runs.Outcome:
-    match await ctx.doors.control_plane.poll_delete(copy, ctx.record.saved["token"]):
+    try:
+        progress = await ctx.doors.control_plane.poll_delete(copy, ctx.record.saved["token"])
+    except errors.AzureError as error:
+        return ctx.look_again(error)
+    match progress:
         case restores.InProgress(retry_after=after):
             return runs.Wait(until=ctx.now + (after or ctx.doors.rules.poll), topic="operation")
         case restores.Succeeded():

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+import structlog
+
 from responder.core import (
     announcements,
     decisions,
+    errors,
     evidence,
     outages,
     playbooks,
@@ -19,6 +22,8 @@ from responder.core import (
     servers,
     tolerances,
 )
+
+_log = structlog.get_logger(__name__)
 
 
 class ControlPlane(Protocol):
@@ -140,9 +145,38 @@ class Context:
         """A human started this run: it does what it says, without asking a decision first."""
         return self.run.created_by != "responder"
 
+    def look_again(self, error: errors.AzureError) -> runs.Wait:
+        """After a look at an operation that got no good answer: that is no failed attempt, however often it happens.
+
+        Raises the error itself when looking again is of no use.
+        """
+        if not error.retryable:
+            raise error
+        _log.warning("step.look-failed", **self.run.log_context(), error=str(error))
+        after = max(self.doors.rules.poll, error.retry_after or timedelta())
+        return runs.Wait(until=self.now + after, topic="operation")
+
     def target_region(self) -> regions.RegionName | None:
         """The region a copy of this server goes to."""
         return regions.pair_of(self.situation.server.region)
+
+    def dns_record(self) -> tuple[Zone, str] | None:
+        """The record that applications follow to this server, in its zone; None when its owner declared none.
+
+        Raises:
+            InputError: the zone is not configured.
+        """
+        record = self.situation.tolerance.dns
+        if record is None:
+            return None
+        zone = self.doors.rules.zones.get(record.zone)
+        if zone is None:
+            raise errors.InputError(
+                "dns.unknown-zone",
+                f"The zone {record.zone} of tag outage-dns is not configured.",
+                remedy=f"Add dns_zones.{record.zone} with its subscription and resource group to the settings.",
+            )
+        return zone, record.name
 
     def output_of(self, kind: str) -> Mapping[str, Any]:
         """The output of this run's step of that kind; empty when it has none."""

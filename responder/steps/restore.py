@@ -7,6 +7,7 @@ twice. The operation's token is saved before the first poll. The source server i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from responder.core import decisions, errors, regions, restores, runs, servers
@@ -63,7 +64,10 @@ async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
 
 async def _poll(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
     request = _request(ctx, int(saved.get("number", 1)))
-    progress = await ctx.doors.control_plane.poll_restore(request, saved["token"])
+    try:
+        progress = await ctx.doors.control_plane.poll_restore(request, saved["token"])
+    except errors.AzureError as error:
+        return ctx.look_again(error)
     match progress:
         case restores.InProgress(retry_after=after):
             return runs.Wait(until=ctx.now + (after or ctx.doors.rules.poll), topic="operation")
@@ -80,7 +84,10 @@ async def _poll(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
 async def _look(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
     """Look at the copy itself: after success, and where the operation's token is of no use."""
     request = _request(ctx, int(saved.get("number", 1)))
-    found = await ctx.doors.control_plane.find(request.target_id)
+    try:
+        found = await ctx.doors.control_plane.find(request.target_id)
+    except errors.AzureError as error:
+        return ctx.look_again(error)
     if found is None:
         return runs.Retry(after=ctx.doors.rules.retry, why="the copy is not there", saved=_number(saved))
     if not found.ready:
@@ -92,12 +99,13 @@ async def _look(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
 
 async def _refused(ctx: doors.Context, error: errors.AzureError) -> runs.Outcome:
     """The request failed. Whether it had an effect is only known by looking."""
+    after = max(ctx.doors.rules.retry, error.retry_after or timedelta())
     if error.code not in _LOOK_FIRST:
-        return runs.Retry(after=ctx.doors.rules.retry, why=str(error))
+        return runs.Retry(after=after, why=str(error))
     request = _request(ctx, int(ctx.record.saved.get("number", 1)))
     found = await ctx.doors.control_plane.find(request.target_id)
     if found is None:
-        return runs.Retry(after=ctx.doors.rules.retry, why=str(error))
+        return runs.Retry(after=after, why=str(error))
     return _adopt(ctx, request, found)
 
 

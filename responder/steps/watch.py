@@ -1,6 +1,7 @@
 """`watch`: wait the outage out, and hand over when the decision changes its mind.
 
-Output `verdict`: `over` (the region is back) or `handed-over` (a geo-restore is due and takes the server from here).
+Output `verdict`: `over` (the region is back), `handed-over` (a geo-restore is due and takes the server from here), or
+`other-cause` (the outage is not the reason why the server is silent: somebody has to look).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
         return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="decision")
     if decision.playbook == decisions.GEO_RESTORE:
         return runs.Done(output={"verdict": "handed-over"})
-    if decision.action is decisions.Action.OBSERVE and not outage.active:
-        return runs.Done(output={"verdict": "over"})
+    if decision.action is decisions.Action.OBSERVE and not outage.goes_on_for(ctx.situation.server):
+        back = decision.reasons[0].id in ("up", "closed")
+        return runs.Done(output={"verdict": "over" if back else "other-cause"})
     return runs.Wait(until=max(decision.review_at, ctx.now + timedelta(seconds=1)), topic="decision")

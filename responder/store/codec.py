@@ -45,7 +45,7 @@ def load(text: str, kind: type[T]) -> T:
 
 def clean(text: str) -> str:
     """The text with what no database can hold (lone surrogates) replaced by a question mark."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def listed(items: Iterable[str]) -> str:

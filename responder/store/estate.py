@@ -1,11 +1,12 @@
-"""The servers as the inventory last saw them, and what our probes have shown. Never asks Azure, and forgets only
-what it is told to."""
+"""The servers as the inventory last saw them, what our probes have shown, and what Resource Health has said of them.
+Never asks Azure, and forgets only what it is told to."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 
-from responder.core import evidence, regions
+from responder.core import evidence, regions, witness
 from responder.core import servers as core_servers
 from responder.store import codec, database
 
@@ -23,7 +24,7 @@ class Estate:
             await self._base.execute_transaction(lambda c: c.executemany(_PUT_SERVER, rows))
 
     async def remove(self, ids: Collection[core_servers.ServerId]) -> None:
-        """Forget these servers and their health. Their runs and decisions stay."""
+        """Forget these servers, their health and what was said of them. Their runs and decisions stay."""
         gone = {"ids": codec.listed(ids)}
         if ids:
             await self._base.execute_transaction(lambda c: [c.execute(sql, gone) for sql in _REMOVE])
@@ -43,7 +44,8 @@ class Estate:
     async def find(self, name_or_id: str) -> list[core_servers.Server]:
         """What a person means by a name or an ARM id in any case. Several: the name alone is not clear."""
         sql = "SELECT body FROM servers WHERE id = :id OR name = :name ORDER BY id"
-        wanted = {"id": core_servers.server_id(name_or_id), "name": name_or_id.strip()}
+        text = codec.clean(name_or_id)
+        wanted = {"id": core_servers.server_id(text), "name": text.strip()}
         return [codec.load(row["body"], _SERVER) for row in await self._base.rows(sql, wanted)]
 
     async def health(
@@ -62,6 +64,27 @@ class Estate:
         if rows:
             await self._base.execute_transaction(lambda c: c.executemany(_PUT_HEALTH, rows))
 
+    async def statements(
+        self, ids: Collection[core_servers.ServerId] | None = None
+    ) -> dict[core_servers.ServerId, witness.Statement]:
+        """What Resource Health last said of all servers, or of these; who was never spoken of is not in the answer.
+
+        `Intake.record` writes them, together with the events they come from.
+        """
+        sql = "SELECT * FROM statements WHERE server_id IN (SELECT value FROM json_each(:ids))"
+        if ids is None:
+            sql = "SELECT * FROM statements"
+        rows = await self._base.rows(sql, {"ids": codec.listed(ids or ())})
+        return {row["server_id"]: codec.load(row["body"], witness.Statement) for row in rows}
+
+
+def put_statements(
+    connection: sqlite3.Connection, statements: Mapping[core_servers.ServerId, witness.Statement]
+) -> None:
+    """Write them inside a transaction of the caller's. One that is older than what is known changes nothing."""
+    rows = [(id_, codec.stamp(said.at), codec.dump(said, witness.Statement)) for id_, said in statements.items()]
+    connection.executemany(_PUT_STATEMENT, rows)
+
 
 _SERVER = core_servers.Server
 
@@ -72,7 +95,12 @@ _PUT_SERVER = """
 _REMOVE = (
     "DELETE FROM servers WHERE id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM health WHERE server_id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM statements WHERE server_id IN (SELECT value FROM json_each(:ids))",
 )
+_PUT_STATEMENT = """
+    INSERT INTO statements (server_id, at, body) VALUES (?, ?, ?)
+    ON CONFLICT (server_id) DO UPDATE SET at = excluded.at, body = excluded.body WHERE excluded.at >= statements.at
+"""
 _PUT_HEALTH = """
     INSERT INTO health (server_id, body) VALUES (?, ?) ON CONFLICT (server_id) DO UPDATE SET body = excluded.body
 """

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from responder.core import errors
+from responder.core import errors, servers, witness
 from responder.core import events as core_events
 from responder.core import outages as core_outages
-from responder.store import codec, database, outages
+from responder.store import codec, database, estate, outages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,17 @@ class Received:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An event as it was read, and out of which arrival."""
+
+    id: int
+    arrival_id: int
+    source: str
+    received_at: datetime
+    event: core_events.HealthEvent
+
+
 class Intake:
     """Arrivals, and what was read out of them."""
 
@@ -48,7 +61,7 @@ class Intake:
             How many were new.
         """
         rows = [(codec.clean(a.source), codec.clean(a.key), a.body, codec.stamp(a.received_at)) for a in arrivals]
-        return await self._base.execute_transaction(lambda c: c.executemany(_APPEND, rows).rowcount) if rows else 0
+        return await self._base.execute_transaction(lambda c: _append(c, rows)) if rows else 0
 
     async def pending(self, limit: int = 100) -> list[Received]:
         """Arrivals that are not recorded yet, oldest first."""
@@ -68,21 +81,26 @@ class Intake:
         events: Sequence[core_events.HealthEvent],
         unreadable: Sequence[tuple[str, str, bytes]],
         outages: Sequence[core_outages.Outage],
+        statements: Mapping[servers.ServerId, witness.Statement] | None = None,
     ) -> None:
         """Write everything that was read out of one arrival, in one transaction, and mark it recorded.
 
-        An arrival that is recorded already changes nothing: who crashed after this may safely ask again.
+        An arrival that is recorded already changes nothing: who crashed after this may safely ask again. One that is
+        read again (`reparse`) leaves in the quarantine only what is unreadable now, each piece under its old number.
 
         Args:
             received_id: `Received.id`.
             events: those with a known identity are ignored.
             unreadable: (reason, position, raw) of what could not be read.
             outages: as they stand after these events.
+            statements: what Resource Health says of servers after these events; None: nothing new.
 
         Raises:
             RefusedError: `store.unknown-arrival`.
         """
-        await self._base.execute_transaction(lambda c: _record(c, received_id, events, unreadable, outages))
+        await self._base.execute_transaction(
+            lambda c: _record(c, received_id, events, unreadable, (outages, statements or {}))
+        )
 
     async def events(self, limit: int = 100) -> list[tuple[datetime, core_events.HealthEvent]]:
         """When it was received and what it says, newest first."""
@@ -92,8 +110,38 @@ class Intake:
 
     async def quarantine(self, limit: int = 100) -> list[dict[str, Any]]:
         """What could not be read, newest first: id, arrival_id, source, received_at, reason, position, raw (bytes)."""
-        rows = await self._base.rows(_QUARANTINE, {"limit": limit})
-        return [{**dict(row), "received_at": codec.moment(row["received_at"])} for row in rows]
+        return [_piece(row) for row in await self._base.rows(_QUARANTINE_NEWEST, {"limit": limit})]
+
+    async def piece(self, id: int) -> dict[str, Any] | None:
+        """One piece of the quarantine, as `quarantine` gives it."""
+        row = await self._base.row(_QUARANTINE + "WHERE q.id = :id", {"id": id})
+        return _piece(row) if row else None
+
+    async def recorded(self, limit: int = 100) -> list[Recorded]:
+        """Events with where they came from, newest first."""
+        rows = await self._base.rows(_RECORDED + "ORDER BY e.id DESC LIMIT :limit", {"limit": limit})
+        return [_recorded(row) for row in rows]
+
+    async def event(self, id: int) -> Recorded | None:
+        """One event by its number."""
+        row = await self._base.row(_RECORDED + "WHERE e.id = :id", {"id": id})
+        return _recorded(row) if row else None
+
+    async def body(self, arrival_id: int) -> bytes | None:
+        """A whole arrival, as it came."""
+        row = await self._base.row("SELECT body FROM arrivals WHERE id = :id", {"id": arrival_id})
+        return row["body"] if row else None
+
+    async def reparse(self, pieces: Collection[int] | None = None) -> int:
+        """Make the arrivals of these quarantined pieces pending again, in one transaction; None: of all pieces.
+
+        `record` then replaces what the quarantine holds of them. Numbers of no piece are ignored.
+
+        Returns:
+            How many arrivals are read again.
+        """
+        asked = {"pieces": None if pieces is None else json.dumps(sorted(pieces))}
+        return await self._base.execute_transaction(lambda c: c.execute(_REPARSE, asked).rowcount)
 
     async def counts(self) -> dict[str, int]:
         """How many there are: `arrivals`, `pending`, `events`, `quarantined`."""
@@ -108,9 +156,11 @@ class Intake:
 
 
 _APPEND = """
-    INSERT INTO arrivals (source, key, body, received_at) VALUES (?, ?, ?, ?)
+    INSERT INTO arrivals (source, key, body, received_at) VALUES {rows}
     ON CONFLICT (source, key) DO NOTHING
 """
+_ROWS_AT_ONCE = 500
+"""In one statement. SQLite takes 32,766 values."""
 _RECORD_EVENT = """
     INSERT INTO events (identity, arrival_id, received_at, body) VALUES (?, ?, ?, ?)
     ON CONFLICT (identity) DO NOTHING
@@ -118,14 +168,36 @@ _RECORD_EVENT = """
 _QUARANTINE = """
     SELECT q.id, q.arrival_id, a.source, a.received_at, q.reason, q.position, q.raw
     FROM quarantine AS q JOIN arrivals AS a ON a.id = q.arrival_id
-    ORDER BY q.id DESC LIMIT :limit
 """
+_QUARANTINE_NEWEST = _QUARANTINE + "ORDER BY q.id DESC LIMIT :limit"
+_RECORDED = """
+    SELECT e.id, e.arrival_id, a.source, e.received_at, e.body
+    FROM events AS e JOIN arrivals AS a ON a.id = e.arrival_id
+"""
+_REPARSE = """
+    UPDATE arrivals SET recorded = 0
+    WHERE recorded = 1 AND id IN (
+        SELECT arrival_id FROM quarantine
+        WHERE :pieces IS NULL OR id IN (SELECT value FROM json_each(:pieces))
+    )
+"""
+_SET_APART = "INSERT INTO quarantine (arrival_id, reason, position, raw) VALUES (?, ?, ?, ?)"
 _COUNTS = """
     SELECT (SELECT COUNT(*) FROM arrivals) AS arrivals,
            (SELECT COUNT(*) FROM arrivals WHERE recorded = 0) AS pending,
            (SELECT COUNT(*) FROM events) AS events,
            (SELECT COUNT(*) FROM quarantine) AS quarantined
 """
+
+
+def _append(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, bytes, str]]) -> int:
+    """How many were new. Not `executemany`: it has to win the interpreter back from a busy event loop for each row."""
+    new = 0
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        part = rows[first : first + _ROWS_AT_ONCE]
+        sql = _APPEND.format(rows=", ".join(["(?, ?, ?, ?)"] * len(part)))
+        new += connection.execute(sql, [value for row in part for value in row]).rowcount
+    return new
 
 
 def _received(row: sqlite3.Row) -> Received:
@@ -138,7 +210,7 @@ def _record(
     received_id: int,
     found: Sequence[core_events.HealthEvent],
     unreadable: Sequence[tuple[str, str, bytes]],
-    after: Sequence[core_outages.Outage],
+    after: tuple[Sequence[core_outages.Outage], Mapping[servers.ServerId, witness.Statement]],
 ) -> None:
     arrival = connection.execute("SELECT * FROM arrivals WHERE id = ?", (received_id,)).fetchone()
     if arrival is None:
@@ -149,9 +221,37 @@ def _record(
     at = arrival["received_at"]
     rows = [(codec.clean(e.identity), received_id, at, codec.dump(e, core_events.HealthEvent)) for e in found]
     connection.executemany(_RECORD_EVENT, rows)
-    connection.executemany(
-        "INSERT INTO quarantine (arrival_id, reason, position, raw) VALUES (?, ?, ?, ?)",
-        [(received_id, codec.clean(reason), codec.clean(position), raw) for reason, position, raw in unreadable],
-    )
-    outages.upsert(connection, after)
+    _set_apart(connection, received_id, unreadable)
+    changed, statements = after
+    outages.upsert(connection, changed)
+    estate.put_statements(connection, statements)
     connection.execute("UPDATE arrivals SET recorded = 1 WHERE id = ?", (received_id,))
+
+
+def _set_apart(connection: sqlite3.Connection, received_id: int, unreadable: Sequence[tuple[str, str, bytes]]) -> None:
+    """Make the quarantine hold exactly these pieces of the arrival. What it holds already keeps its number."""
+    before: dict[tuple[str, bytes], list[int]] = defaultdict(list)
+    for row in connection.execute("SELECT * FROM quarantine WHERE arrival_id = ? ORDER BY id DESC", (received_id,)):
+        before[row["position"], row["raw"]].append(row["id"])
+    for reason, position, raw in unreadable:
+        why, where = codec.clean(reason), codec.clean(position)
+        if held := before[where, raw]:
+            connection.execute("UPDATE quarantine SET reason = ? WHERE id = ?", (why, held.pop()))
+        else:
+            connection.execute(_SET_APART, (received_id, why, where, raw))
+    readable = [(id,) for ids in before.values() for id in ids]
+    connection.executemany("DELETE FROM quarantine WHERE id = ?", readable)
+
+
+def _piece(row: sqlite3.Row) -> dict[str, Any]:
+    return {**dict(row), "received_at": codec.moment(row["received_at"])}
+
+
+def _recorded(row: sqlite3.Row) -> Recorded:
+    return Recorded(
+        id=row["id"],
+        arrival_id=row["arrival_id"],
+        source=row["source"],
+        received_at=codec.moment(row["received_at"]),
+        event=codec.load(row["body"], core_events.HealthEvent),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -47,6 +48,15 @@ class Outages:
         """We are finished with it. Closing twice keeps the first time."""
         sql = "UPDATE outages SET closed_at = COALESCE(closed_at, ?) WHERE id = ?"
         await self._base.execute_transaction(lambda c: c.execute(sql, (codec.stamp(at), id)))
+
+    async def merge(self, suspected: core_outages.Outage, into: core_outages.OutageId, at: datetime) -> None:
+        """The suspected outage turned out to be that one: its runs, with their copies, count for that one from now on.
+
+        One transaction, and once for all: it is written with `merged_into`, closed, and has no run left. Its decisions
+        stay its own, as history.
+        """
+        merged = dataclasses.replace(suspected, merged_into=into)
+        await self._base.execute_transaction(lambda c: _merge(c, merged, into, codec.stamp(at)))
 
     async def closed_at(self, id: core_outages.OutageId) -> datetime | None:
         """When we finished with it; None while it is open, or unknown."""
@@ -112,6 +122,12 @@ def upsert(connection: sqlite3.Connection, outages: Sequence[core_outages.Outage
         body = codec.dump(outage, core_outages.Outage)
         key = (codec.clean(outage.id), codec.clean(outage.tracking_id))
         connection.execute(_UPSERT, (*key, outage.status, heard, updated, body))
+
+
+def _merge(connection: sqlite3.Connection, merged: core_outages.Outage, into: core_outages.OutageId, at: str) -> None:
+    upsert(connection, [merged])
+    connection.execute("UPDATE outages SET closed_at = COALESCE(closed_at, ?) WHERE id = ?", (at, merged.id))
+    connection.execute("UPDATE runs SET outage_id = ? WHERE outage_id = ?", (into, merged.id))
 
 
 def _append(connection: sqlite3.Connection, decided: Sequence[Decided]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -19,9 +20,8 @@ class Outbox:
 
     async def put(self, announcements: Sequence[core_announcements.Announcement]) -> None:
         """Keep them, all or none. A known key is ignored: the same happening is told once."""
-        rows = [(codec.clean(a.key), codec.stamp(a.at), codec.dump(a, _ANNOUNCEMENT)) for a in announcements]
-        if rows:
-            await self._base.execute_transaction(lambda c: c.executemany(_PUT, rows))
+        if announcements:
+            await self._base.execute_transaction(lambda c: put(c, announcements))
 
     async def due(
         self, now: datetime, limit: int = 100
@@ -64,3 +64,9 @@ _DUE = """
     WHERE sent_at IS NULL AND (retry_at IS NULL OR retry_at <= :now)
     ORDER BY id LIMIT :limit
 """
+
+
+def put(connection: sqlite3.Connection, announcements: Sequence[core_announcements.Announcement]) -> None:
+    """Keep them inside a transaction of the caller's."""
+    rows = [(codec.clean(a.key), codec.stamp(a.at), codec.dump(a, _ANNOUNCEMENT)) for a in announcements]
+    connection.executemany(_PUT, rows)

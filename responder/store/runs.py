@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import builtins
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from responder import clock
-from responder.core import errors, outages, servers
+from responder.core import announcements, errors, outages, servers
 from responder.core import runs as core_runs
-from responder.store import codec, database, due, run_rows
+from responder.store import codec, database, due, outbox, run_rows
 
 
 class Submitted(StrEnum):
@@ -50,10 +50,16 @@ class Runs:
         wanted = {"now": codec.stamp(now), "excluding": codec.listed(excluding)}
         return await self._base.execute_transaction(lambda c: due.claim(c, wanted))
 
-    async def write(self, run: core_runs.Run, record: core_runs.StepRecord | None) -> bool:
-        """Write the run as it is now, the record of a step, and a line of the journal: all or nothing.
+    async def write(
+        self,
+        run: core_runs.Run,
+        record: core_runs.StepRecord | None,
+        news: Sequence[announcements.Announcement] = (),
+    ) -> bool:
+        """Write the run as it is now, the record of a step, a line of the journal, and what is told: all or nothing.
 
-        The server, the outage, the playbook and the parameters of a run never change and are not written.
+        The server, the outage, the playbook and the parameters of a run never change and are not written (only
+        `Outages.merge` moves runs to another outage).
 
         Returns:
             False: somebody else claimed the run since, `run.fence` is old, and nothing was written.
@@ -62,7 +68,7 @@ class Runs:
             RefusedError: `run.busy`, when an ended run would go on while another run of its server is active.
         """
         try:
-            return await self._base.execute_transaction(lambda c: run_rows.write(c, run, record, clock.now()))
+            return await self._base.execute_transaction(lambda c: _write(c, run, record, news))
         except sqlite3.IntegrityError as error:
             if "runs.server_id" not in str(error):
                 raise
@@ -136,6 +142,18 @@ class Runs:
     async def _runs(self, where: str, **parameters: object) -> builtins.list[core_runs.Run]:
         sql = f"SELECT * FROM runs {where}"  # noqa: S608 - every condition is a literal of this module
         return [run_rows.run(row) for row in await self._base.rows(sql, parameters)]
+
+
+def _write(
+    connection: sqlite3.Connection,
+    run: core_runs.Run,
+    record: core_runs.StepRecord | None,
+    news: Sequence[announcements.Announcement],
+) -> bool:
+    written = run_rows.write(connection, run, record, clock.now())
+    if written:
+        outbox.put(connection, news)
+    return written
 
 
 def _submit(connection: sqlite3.Connection, run: core_runs.Run) -> Submitted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from responder.store import checkpoints, database, estate, intake, locks, migrations, outages, outbox, runs
+from responder.store import checkpoints, database, estate, intake, locks, migrations, outages, outbox, polls, runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Store:
     outages: outages.Outages
     runs: runs.Runs
     outbox: outbox.Outbox
+    polls: polls.Polls
     lock: locks.Lock | None
     """None when opened for reading."""
 
@@ -86,5 +87,6 @@ def _assemble(base: database.Database, lock: locks.Lock | None) -> Store:
         outages=outages.Outages(base),
         runs=runs.Runs(base),
         outbox=outbox.Outbox(base),
+        polls=polls.Polls(base),
         lock=lock,
     )

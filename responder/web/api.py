@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,8 +9,10 @@ from aiohttp import web
 
 from responder import clock
 from responder.core import durations, errors, outages, runs
-from responder.flow import requests, views
-from responder.web import desk
+from responder.flow import reading, requests, views
+from responder.web import answers, desk
+
+_WORDS = {topic.value: topic for topic in (runs.Topic.APPROVE, runs.Topic.DECLINE, runs.Topic.CANCEL)}
 
 Handler = Callable[[web.Request], Awaitable[views.Json]]
 
@@ -29,6 +30,7 @@ class Api:
         """Add every route."""
         app.router.add_get("/api/v1/incidents", self._guarded(self.incidents))
         app.router.add_get("/api/v1/incidents/{id:.+}", self._guarded(self.incident))
+        app.router.add_post("/api/v1/events/reparse", self._guarded(self.reparse))
         app.router.add_get("/api/v1/inventory", self._guarded(self.inventory))
         app.router.add_get("/api/v1/runs", self._guarded(self.runs))
         app.router.add_post("/api/v1/runs", self._guarded(self.submit))
@@ -38,7 +40,7 @@ class Api:
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
             given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if self._token is None or not hmac.compare_digest(given.encode(), self._token.encode()):
+            if self._token is None or not answers.matches(given, self._token):
                 raise web.HTTPUnauthorized(reason="The bearer token is missing or wrong (settings: web.token).")
             return web.json_response(await handler(request))
 
@@ -73,32 +75,45 @@ class Api:
     async def submit(self, request: web.Request) -> views.Json:
         """Start a playbook by hand: `{"playbook", "server", "by", "params"}`."""
         body = await _object(request)
+        params = body.get("params") or {}
+        if not isinstance(params, dict):
+            raise errors.InputError("api.not-an-object", "`params` is no object.", remedy='Send {"name": value}.')
         asked = requests.RunRequest(
             playbook=str(body.get("playbook", "")),
             server=str(body.get("server", "")),
-            by=str(body.get("by") or "api"),
-            params=body.get("params") or {},
+            by=_person(body),
+            params=params,
         )
         run = await requests.planned(self._store, self._desk.playbooks, asked, clock.now())
         await requests.submit(self._store, run)
         self._desk.act.ring()
         return views.of_run(run)
 
+    async def reparse(self, request: web.Request) -> views.Json:
+        """Read arrivals in the quarantine again: `{"ids": ["q1", ...]}` or `{"all": true}`."""
+        body = await _object(request)
+        ids = body.get("ids") or []
+        named = isinstance(ids, list) and all(isinstance(id_, str) for id_ in ids)
+        if not named or bool(ids) == (body.get("all") is True):
+            raise errors.InputError(
+                "events.which", "It is not said what to read again.", remedy='Send {"ids": ["q1"]} or {"all": true}.'
+            )
+        answer = await reading.again(self._store, ids)
+        self._desk.assess.ring()
+        return answer
+
     async def signal(self, request: web.Request) -> views.Json:
         """Leave a word: `{"topic": approve|decline|cancel, "by", "reason", "accept_loss"}`."""
         body = await _object(request)
-        try:
-            topic = runs.Topic(str(body.get("topic", "")))
-        except ValueError as error:
-            raise errors.InputError(
-                "signal.unknown", "There is no such topic.", remedy="Use approve, decline or cancel."
-            ) from error
+        topic = _WORDS.get(str(body.get("topic", "")))
+        if topic is None:
+            raise errors.InputError("signal.unknown", "There is no such topic.", remedy=f"Use {', '.join(_WORDS)}.")
         loss = body.get("accept_loss")
         run = await requests.say(
             self._store,
             request.match_info["id"],
             topic,
-            by=str(body.get("by") or "api"),
+            by=_person(body),
             now=clock.now(),
             reason=str(body.get("reason") or ""),
             accept_loss=durations.parse(str(loss), place="accept_loss") if loss else None,
@@ -113,10 +128,16 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
     Api(behind).mount(app)
 
 
+def _person(body: dict[str, Any]) -> str:
+    """Who the caller says it is. Never the daemon itself: what it starts is judged by other rules."""
+    name = str(body.get("by") or "").strip()[:200]
+    return name if name and name != "responder" else "api"
+
+
 async def _object(request: web.Request) -> dict[str, Any]:
     try:
         body = await request.json()
-    except ValueError as error:
+    except (ValueError, LookupError, RecursionError) as error:  # no JSON, no such charset, nested without end
         raise errors.InputError("api.not-json", "The body is not JSON.", remedy="Send one JSON object.") from error
     if not isinstance(body, dict):
         raise errors.InputError("api.not-an-object", "The body is no object.", remedy="Send one JSON object.")

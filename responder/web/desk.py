@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from responder import settings
 from responder.core import playbooks
-from responder.flow import intake, wakes
+from responder.flow import intake, listening, wakes
 from responder.store import sqlite
-
-
-class Source(Protocol):
-    """What a source of events tells about itself."""
-
-    @property
-    def name(self) -> str: ...
-
-    last_ok_at: datetime | None
-    last_event_at: datetime | None
-    last_error: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +19,6 @@ class Desk:
     store: sqlite.Store
     intake: intake.Intake
     playbooks: Mapping[str, playbooks.Playbook]
-    sources: Sequence[Source]
+    sources: Sequence[listening.Ear]
     assess: wakes.Wake
     act: wakes.Wake

@@ -1,39 +1,61 @@
-"""Is the daemon alive, and does it hear? `/healthz` and `/readyz`. No token needed, nothing secret told."""
+"""Is the daemon alive, and does it hear? `/healthz`, `/readyz` and `/metrics`. No token needed, nothing secret told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from aiohttp import web
 
-from responder.flow import views
-from responder.store import sqlite
-from responder.web import desk
+from responder import clock
+from responder.core import hearing
+from responder.flow import listening, views
+from responder.web import desk, metrics
 
 
-def mount(app: web.Application, store: sqlite.Store, sources: Sequence[desk.Source]) -> None:
-    """Add both."""
+def mount(app: web.Application, behind: desk.Desk) -> None:
+    """Add all three."""
+    store, policy = behind.store, behind.config.hearing.policy()
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"alive": True})
 
     async def readyz(_: web.Request) -> web.Response:
-        """503 until the inventory is known and every hub was reached once."""
+        """503 until the inventory is known and every source had time to prove itself, and while all are blind.
+
+        One blind source among others does not make it 503: whoever took us out of service then would make the others
+        blind, too. It is told in `hearing` and `sources`, and announced.
+        """
+        heard = listening.look(behind.sources, policy, clock.now())
         servers = len(await store.estate.servers())
-        hubs = [_source(source) for source in sources]
-        ready = servers > 0 and all(hub["reached_at"] for hub in hubs)
-        body = {"ready": ready, "servers": servers, "hubs": hubs, "intake": await store.intake.counts()}
-        return web.json_response(body, status=200 if ready else 503)
+        starting = any(verdict.starting for _, verdict in heard.sources)
+        blind = heard.overall.state is hearing.State.BLIND
+        body = {
+            "ready": servers > 0 and not starting and not blind,
+            "servers": servers,
+            "hearing": {"state": heard.overall.state.value, "sentence": heard.overall.sentence},
+            "sources": [_source(facts, verdict) for facts, verdict in heard.sources],
+            "intake": await store.intake.counts(),
+        }
+        return web.json_response(body, status=200 if body["ready"] else 503)
+
+    async def measures(_: web.Request) -> web.Response:
+        now = clock.now()
+        heard = listening.look(behind.sources, policy, now)
+        text = metrics.render(heard, await store.intake.counts(), now)
+        return web.Response(body=text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", measures)
 
 
-def _source(source: desk.Source) -> dict[str, Any]:
+def _source(facts: hearing.Facts, verdict: hearing.Verdict) -> views.Json:
     return {
-        "hub": source.name,
-        "reached_at": views.time(source.last_ok_at),
-        "last_event_at": views.time(source.last_event_at),
-        "error": source.last_error,
+        "source": facts.source,
+        "state": verdict.state.value,
+        "sentence": verdict.sentence,
+        "lag": facts.waiting,
+        "last_event_at": views.time(facts.last_event_at),
+        "last_receive_at": views.time(facts.proven_at),
+        "restarts": facts.restarts,
+        "accepted": facts.accepted,
+        "error": facts.error,
     }

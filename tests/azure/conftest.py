@@ -17,6 +17,8 @@ from responder.azure import clients, control_plane, endpoints
 from responder.core import regions, restores, servers
 from responder.simulator import arm as arms
 from responder.simulator import certificates, estates, ledger, world
+from responder.simulator.amqp import broker as brokers
+from tests.azure import hubs
 
 QUICK = estates.Timing(
     create=timedelta(milliseconds=30),
@@ -175,3 +177,22 @@ async def stub(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Answering]:
             return Stub(answer=answer, asked=asked, endpoints=where)
 
         yield start
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[brokers.Broker]:
+    found = brokers.Broker({hubs.HUB: 2})
+    await found.start()
+    yield found
+    found.faults.thaw()
+    await found.close()
+
+
+@pytest.fixture
+def memory() -> hubs.Memory:
+    return hubs.Memory()
+
+
+@pytest.fixture
+def inbox(memory: hubs.Memory) -> hubs.Inbox:
+    return hubs.Inbox(memory)

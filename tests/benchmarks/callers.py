@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import time
 from collections.abc import Iterator
@@ -77,7 +78,7 @@ async def _call(port: int, path: str, count: int, run: int) -> float:
     began = time.perf_counter()
     async with asyncio.timeout(60):
         for end in ends:
-            await loop.create_connection(lambda end=end: Caller(requests, end), "127.0.0.1", port)
+            await loop.create_connection(functools.partial(Caller, requests, end), "127.0.0.1", port)
         await asyncio.gather(*ends)
     return time.perf_counter() - began
 

@@ -62,8 +62,8 @@ async def _carry_on(begun: list[runs.Run]) -> measures.Sample:
         for run in begun:
             await store.runs.submit(run)
         claimed: list[runs.Run] = []
-        while run := await store.runs.claim(_NOON, excluding=[taken.id for taken in claimed]):
-            claimed.append(run)
+        while taken := await store.runs.claim(_NOON, excluding=[run.id for run in claimed]):
+            claimed.append(taken)
         done, watch = 0, measures.Stopwatch()
         for run in claimed:
             while not run.state.ended:

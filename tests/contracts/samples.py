@@ -12,6 +12,7 @@ from responder.core import (
     evidence,
     outages,
     playbooks,
+    reasons,
     regions,
     runs,
     servers,
@@ -121,7 +122,7 @@ def decided(
         at=at(minutes),
         action=action,
         playbook=None,
-        reasons=(decisions.Reason(id="early", text="There is time."),),
+        reasons=(reasons.Reason(id="early", text="There is time."),),
         review_at=at(minutes + 1),
         restore_p50=timedelta(hours=2, microseconds=3),
     )

@@ -78,6 +78,8 @@ async def record(store: sqlite.Store) -> None:
 WRITES = {
     "append": Write(lambda s: s.intake.append([samples.arrival("1"), samples.arrival("2")]), look_at_intake),
     "record": Write(record, look_at_intake),
+    "reparse": Write(lambda s: s.intake.reparse(), look_at_intake),
+    "complete poll": Write(lambda s: s.polls.complete("rest:a", samples.at(1)), lambda s: s.polls.asked_at("rest:a")),
     "claim ownership": Write(
         lambda s: s.checkpoints.claim_ownership([{**PARTITION, "owner_id": "me"}]), look_at_partitions
     ),
@@ -108,7 +110,9 @@ WRITES = {
 async def filled(backend: sqlite_backend.Backend) -> sqlite.Store:
     """A store with one of everything, so that each write has something to change."""
     store = await backend.open()
-    await store.intake.append([samples.arrival("0")])
+    await store.intake.append([samples.arrival("0"), samples.arrival("spoiled")])
+    spoiled = (await store.intake.pending())[1]
+    await store.intake.record(spoiled.id, events=[], unreadable=[("r", "p", b"")], outages=[])
     await store.outages.put([FILLED])
     await store.runs.submit(samples.run(RUN))
     await store.outbox.put([samples.announcement("old")])
@@ -141,7 +145,7 @@ async def test_a_write_that_was_cut_off_can_be_done_again(backend: sqlite_backen
     restarted = await backend.restart()
     await restarted.intake.record(1, events=[samples.event("c1")], unreadable=[("r", "p", b"")], outages=[])
 
-    assert await restarted.intake.counts() == {"arrivals": 1, "pending": 0, "events": 2, "quarantined": 1}
+    assert await restarted.intake.counts() == {"arrivals": 2, "pending": 0, "events": 2, "quarantined": 2}
 
 
 async def test_a_signal_taken_and_not_acted_on_before_a_power_cut_is_offered_again(

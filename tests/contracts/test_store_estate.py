@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responder.core import regions
+from responder.core import regions, servers, witness
 from responder.store import sqlite
 from tests.contracts import samples
 
@@ -48,3 +48,42 @@ async def test_health_is_kept_for_each_server(store: sqlite.Store) -> None:
     assert await store.estate.health() == {a: samples.health(1), b: samples.health(3, answered=True)}
     assert await store.estate.health([b, samples.server_id("never probed")]) == {b: samples.health(3, answered=True)}
     assert await store.estate.health([]) == {}
+
+
+def statement(minutes: float, state: witness.State = witness.State.UNAVAILABLE) -> witness.Statement:
+    return witness.Statement(state=state, cause=witness.Cause.PLATFORM, at=samples.at(minutes), title="é")
+
+
+async def record(store: sqlite.Store, key: str, statements: dict[servers.ServerId, witness.Statement]) -> None:
+    await store.intake.append([samples.arrival(key)])
+    (received,) = await store.intake.pending()
+    await store.intake.record(received.id, events=[], unreadable=[], outages=[], statements=statements)
+
+
+async def test_what_resource_health_said_is_kept_for_each_server_known_or_not(store: sqlite.Store) -> None:
+    a, b = samples.server_id("a"), samples.server_id("not in the inventory")
+    await record(store, "1", {a: statement(1), b: statement(1)})
+    await record(store, "2", {b: statement(2, witness.State.AVAILABLE)})
+    await record(store, "3", {})
+
+    assert await store.estate.statements() == {a: statement(1), b: statement(2, witness.State.AVAILABLE)}
+    assert await store.estate.statements([a, samples.server_id("c")]) == {a: statement(1)}
+    assert await store.estate.statements([]) == {}
+
+
+async def test_an_older_word_of_resource_health_does_not_replace_a_newer_one(store: sqlite.Store) -> None:
+    a = samples.server_id("a")
+    await record(store, "1", {a: statement(5)})
+    await record(store, "2", {a: statement(4, witness.State.AVAILABLE)})
+
+    assert await store.estate.statements() == {a: statement(5)}
+
+
+async def test_what_was_said_of_a_server_is_forgotten_with_it_and_not_mixed_with_probes(store: sqlite.Store) -> None:
+    server = samples.server("a")
+    await store.estate.put_servers([server])
+    await record(store, "1", {server.id: statement(1)})
+    assert await store.estate.health() == {}
+
+    await store.estate.remove([server.id])
+    assert await store.estate.statements() == {}

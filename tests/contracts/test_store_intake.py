@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from responder.core import errors
-from responder.store import sqlite
+from responder.store import intake, sqlite
 from tests.contracts import samples
 
 
@@ -26,6 +26,16 @@ async def test_the_same_delivery_of_a_source_is_kept_once(store: sqlite.Store) -
     assert await store.intake.append(again) == 2
     assert await store.intake.append(again) == 0
     assert (await store.intake.counts())["arrivals"] == 2
+
+
+async def test_a_burst_of_any_size_is_kept_whole_in_its_order(store: sqlite.Store) -> None:
+    burst = [samples.arrival(str(i)) for i in range(1201)]
+
+    assert await store.intake.append([*burst, burst[0], samples.arrival("last")]) == 1202
+    assert [received.body for received in await store.intake.pending(limit=2000)] == [
+        *(arrival.body for arrival in burst),
+        b"body of last",
+    ]
 
 
 async def test_appending_nothing_is_allowed(store: sqlite.Store) -> None:
@@ -108,3 +118,78 @@ async def test_text_that_no_database_can_hold_does_not_block_the_intake(store: s
 
     assert await store.intake.known([poison.identity]) == {poison.identity}
     assert (await store.intake.events())[0][1].title == "half a ? letter"
+
+
+# reading again what was set apart
+
+
+async def spoiled(store: sqlite.Store, key: str, *pieces: tuple[str, str, bytes]) -> intake.Received:
+    """An arrival that was recorded with these pieces set apart."""
+    await store.intake.append([samples.arrival(key)])
+    received = (await store.intake.pending())[-1]
+    await store.intake.record(received.id, events=[samples.event(f"of {key}")], unreadable=pieces, outages=[])
+    return received
+
+
+async def test_reading_again_makes_the_arrivals_of_the_quarantine_pending_and_no_others(store: sqlite.Store) -> None:
+    one = await spoiled(store, "a", ("why", "1", b"x"), ("why", "2", b"y"))
+    await spoiled(store, "b")
+    two = await spoiled(store, "c", ("why", "1", b"x"))
+
+    assert await store.intake.reparse() == 2
+    assert [received.id for received in await store.intake.pending()] == [one.id, two.id]
+    assert await store.intake.reparse() == 0, "they are pending already"
+    assert (await store.intake.counts())["quarantined"] == 3, "until they are read"
+
+
+async def test_single_pieces_are_read_again_with_their_arrival(store: sqlite.Store) -> None:
+    await spoiled(store, "a", ("why", "1", b"x"))
+    two = await spoiled(store, "b", ("why", "1", b"x"), ("why", "2", b"y"))
+    (piece,) = [row["id"] for row in await store.intake.quarantine() if row["position"] == "2"]
+
+    assert await store.intake.reparse([piece, 999]) == 1
+    assert [received.id for received in await store.intake.pending()] == [two.id]
+    assert await store.intake.reparse([]) == 0
+
+
+async def test_what_is_readable_now_leaves_the_quarantine_and_the_rest_stays_once(store: sqlite.Store) -> None:
+    one = await spoiled(store, "a", ("old reason", "1", b"x"), ("why", "2", b"y"), ("why", "2", b"y"))
+    await spoiled(store, "b", ("why", "1", b"x"))
+    before = {row["id"]: row["raw"] for row in await store.intake.quarantine()}
+    for _ in range(2):
+        await store.intake.reparse()
+        await store.intake.record(
+            one.id,
+            events=[samples.event("of a"), samples.event("new")],
+            unreadable=[("new reason", "1", b"x"), ("why", "2", b"y"), ("why", "3", b"z")],
+            outages=[],
+        )
+
+    rows = await store.intake.quarantine()
+    own = sorted((row["position"], row["reason"]) for row in rows if row["arrival_id"] == one.id)
+    assert own == [("1", "new reason"), ("2", "why"), ("3", "why")]
+    assert len([row for row in rows if row["id"] in before]) == 3, "a piece keeps its number"
+    assert [event.communication_id for _, event in await store.intake.events()] == ["new", "of b", "of a"]
+
+
+async def test_an_event_and_a_piece_are_found_by_number_with_their_arrival(store: sqlite.Store) -> None:
+    received = await spoiled(store, "a", ("why", "1", b"x"))
+    (recorded,), (piece,) = await store.intake.recorded(), await store.intake.quarantine()
+
+    assert (recorded.arrival_id, recorded.source, recorded.event) == (received.id, "hub", samples.event("of a"))
+    assert await store.intake.event(recorded.id) == recorded
+    assert await store.intake.piece(piece["id"]) == piece
+    assert await store.intake.body(received.id) == b"body of a"
+    assert await store.intake.event(999) is await store.intake.piece(999) is await store.intake.body(999) is None
+
+
+# polls
+
+
+async def test_how_far_a_source_was_polled_is_kept_and_never_goes_back(store: sqlite.Store) -> None:
+    assert await store.polls.asked_at("rest:a") is None
+    for minutes in (5, 7, 6):
+        await store.polls.complete("rest:a", samples.at(minutes))
+
+    assert await store.polls.asked_at("rest:a") == samples.at(7)
+    assert await store.polls.asked_at("rest:b") is None

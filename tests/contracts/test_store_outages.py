@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from responder.core import decisions, outages
+from responder.core import decisions, outages, runs
 from responder.store import sqlite
 from tests.contracts import samples
 
@@ -87,3 +89,45 @@ async def test_where_nothing_was_decided_nothing_is_known(store: sqlite.Store) -
     assert await store.outages.facts(server, outage) is None
     assert await store.outages.closed_at(outage) is None
     assert await store.outages.history(outage) == []
+
+
+async def test_a_merge_moves_every_run_and_closes_the_suspected_outage(store: sqlite.Store) -> None:
+    """What was begun by a suspicion counts for Azure's outage: its runs, ended or not, with their copies."""
+    suspected, azures = samples.outage("SUSPECTED"), samples.outage("REAL")
+    await store.outages.put([suspected, azures])
+    ended, active, other = (
+        samples.run("ended", server="a", outage_id=suspected.id),
+        samples.run("active", server="a", outage_id=suspected.id),
+        samples.run("other", server="b"),
+    )
+    await store.runs.submit(ended)
+    claimed = await store.runs.claim(samples.at(1))
+    assert claimed is not None
+    await store.runs.write(dataclasses.replace(claimed, state=runs.State.DONE, step=None), None)
+    for run in (active, other):
+        assert await store.runs.submit(run) == "created"
+
+    await store.outages.merge(suspected, azures.id, samples.at(5))
+    await store.outages.merge(suspected, azures.id, samples.at(6))
+
+    server = samples.server_id("a")
+    assert [run.id for run in await store.runs.of(server, azures.id)] == ["active", "ended"]
+    assert await store.runs.of(server, suspected.id) == []
+    assert [run.id for run in await store.runs.of(samples.server_id("b"), None)] == ["other"]
+    assert await store.outages.get(suspected.id) == dataclasses.replace(suspected, merged_into=azures.id)
+    assert await store.outages.closed_at(suspected.id) == samples.at(5)
+    assert await store.outages.open() == [azures]
+
+
+async def test_a_claim_from_before_a_merge_can_still_write_and_stays_merged(store: sqlite.Store) -> None:
+    suspected, azures = samples.outage("SUSPECTED"), samples.outage("REAL")
+    await store.outages.put([suspected, azures])
+    await store.runs.submit(samples.run("a", outage_id=suspected.id))
+    claimed = await store.runs.claim(samples.at(1))
+    assert claimed is not None
+    await store.outages.merge(suspected, azures.id, samples.at(5))
+
+    assert await store.runs.write(claimed, samples.record())
+    after = await store.runs.get(claimed.id)
+    assert after is not None
+    assert after.outage_id == azures.id

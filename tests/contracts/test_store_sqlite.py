@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from responder.core import errors, runs
-from responder.store import intake, migrations, run_rows, sqlite
+from responder.store import database, intake, migrations, run_rows, sqlite
 from tests.contracts import samples, sqlite_backend
 
 DAEMON = """
@@ -196,6 +196,23 @@ async def test_an_empty_file_is_brought_to_the_newest_schema(store: sqlite.Store
 
     assert list(steps) == list(range(1, max(steps) + 1))
     assert schema_of(path) == str(max(steps))
+
+
+async def test_a_store_of_every_older_schema_is_brought_up_to_date_with_what_it_holds(path: Path) -> None:
+    steps = migrations.scripts()
+    for oldest in list(steps)[:-1]:
+        old = path.with_name(f"of-{oldest}.db")
+        base = database.Database(old, read_only=False)
+        await base.connect()
+        await migrations.apply(base, {version: step for version, step in steps.items() if version <= oldest})
+        await intake.Intake(base).append([samples.arrival("old")])
+        await base.close()
+
+        store = await sqlite.open_store(old)
+        assert [received.body for received in await store.intake.pending()] == [b"body of old"]
+        assert await store.polls.asked_at("rest:a") is None
+        await store.close()
+        assert schema_of(old) == str(max(steps))
 
 
 @pytest.mark.parametrize("exclusive", [True, False], ids=["writing", "reading"])

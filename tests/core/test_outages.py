@@ -36,6 +36,7 @@ def test_an_actionable_event_opens_an_outage():
         services=(cases.FLEXIBLE,),
         relation=services.Relation.POSTGRESQL,
         title="PostgreSQL flexible servers - East US 2",
+        told={cases.SUBSCRIPTION: outages.Told(named_at=at(0.25), postgresql_at=at(0.25))},
     )
 
 

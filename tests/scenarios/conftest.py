@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,20 @@ Fall = Callable[..., Awaitable[nights.Night]]
 
 
 @pytest.fixture
-async def fall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fall]:
+def memory() -> Iterator[Path]:
+    """A directory in memory, where there is such a thing: durable writes are most of what a scenario waits for."""
+    where = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="responder-", dir=where if os.access(where, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+async def fall(memory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fall]:
     """Let night fall: `await fall(declared("orders"), ..., probes={...})`. Keywords change the settings."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*described: Mapping[str, Any], **changes: Any) -> nights.Night:
-            night = nights.falling(described or (nights.declared(),), tmp_path, monkeypatch, **changes)
+            night = nights.falling(described or (nights.declared(),), memory, monkeypatch, **changes)
             return await stack.enter_async_context(night)
 
         yield start

@@ -149,18 +149,21 @@ def an_estate(described: Iterable[Mapping[str, Any]]) -> estates.Estate:
             "servers": listed,
             "core_quotas": {PAIR: 1_000_000, "westeurope": 1_000_000},
             "timing": {name: "PT0S" for name in ("create", "restore", "delete", "retry_after")},
-            "limits": {
-                name: {"size": 1_000_000, "per_second": 1000} for name in ("reads", "writes", "deletes")
-            },
+            "limits": {name: {"size": 1_000_000, "per_second": 1000} for name in ("reads", "writes", "deletes")},
         }
     )
 
 
 def settings_of(sim: server.Simulator, store: Path, **changes: Any) -> settings.Settings:
-    """The daemon's settings: everything a real installation has, with its times, but it looks at servers more seldom."""
+    """The daemon's settings, as a real installation has them. In peace it looks at its servers more seldom."""
+    return settings.Settings.model_validate(written_settings(sim, store, **changes))
+
+
+def written_settings(sim: server.Simulator, store: Path, **changes: Any) -> dict[str, Any]:
+    """The same as they would be written in the file."""
     zones = {ZONE: {"subscription": SUBSCRIPTION, "resource_group": "rg-dns"}}
     values: dict[str, Any] = {
-        "store": {"path": store},
+        "store": {"path": str(store)},
         "azure": {
             "subscriptions": [SUBSCRIPTION],
             "resource_manager": sim.http,
@@ -170,12 +173,12 @@ def settings_of(sim: server.Simulator, store: Path, **changes: Any) -> settings.
         "event_hubs": [{"hub": HUB, "connection_string": {"env": "TEST_EVENT_HUB"}}],
         "web": {"port": 0, "webhook_secret": {"env": "TEST_WEBHOOK_SECRET"}},
         "probes": {"interval": "10m", "fresh": "20m"},
-        "postgres": {"address_book": sim.address_book},
+        "postgres": {"address_book": str(sim.address_book)},
         "restore": {"resource_groups": {PAIR: "rg-recovery", "westeurope": "rg-recovery-europe"}},
         "dns_zones": zones,
         "channels": [{"kind": "webhook", "url": {"env": "TEST_INBOX"}}],
     }
-    return settings.Settings.model_validate(values | changes)
+    return values | changes
 
 
 @dataclass(kw_only=True)
@@ -224,6 +227,7 @@ class Night:
         await self.region_down()
         await self.passes("10m")
         await self.tell(**changes)
+        await self.turn()
         await self.passes("5m")
 
     # What the daemon does
@@ -265,6 +269,13 @@ class Night:
                 return
             await self.passes(step)
         raise AssertionError(f"not within {most} steps of {step}")
+
+    async def passes_to(self, moment: datetime | None) -> None:
+        """Time passes up to that moment, and the daemon looks at it."""
+        assert moment is not None
+        left = moment - self.clock.now()
+        assert left > timedelta(), "that is over"
+        await self.passes(f"{left.total_seconds()}s")
 
     async def restart(self) -> None:
         """The process ends and another one begins: only the store outlives it."""
@@ -313,6 +324,12 @@ class Night:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     # What people do
+
+    async def starts(self, playbook: str = "geo-restore", name: str = "orders") -> runs.Run:
+        """Somebody starts a playbook by hand."""
+        asked = requests.RunRequest(playbook=playbook, server=name, by="ada")
+        run = await requests.planned(self.store, self.daemon.parts.playbooks, asked, self.clock.now())
+        return await requests.submit(self.store, run)
 
     async def says(self, topic: str, name: str = "orders", *, accept_loss: str | None = None, by: str = "ada") -> None:
         run = await self.active(name)
@@ -402,7 +419,7 @@ class Night:
 async def until(holds: Callable[[], Any]) -> None:
     """Wait until a coroutine function answers truly."""
     async with asyncio.timeout(PATIENCE):
-        while not await holds():
+        while not await holds():  # noqa: ASYNC110 - what it waits for lies in the store, which rings no bell
             await asyncio.sleep(0.01)
 
 

@@ -100,7 +100,7 @@ def _print(rows: Sequence[replays.Row], incidents: int, seed: int) -> None:
 
 
 def _share(value: float, interval: tuple[float, float] | None) -> str:
-    if interval is None:
+    if interval is None or interval[0] == interval[1]:
         return f"{value:.1f}"
     digits = 1 if interval[1] < 10 else 0
     return f"{value:.1f} ({interval[0]:.{digits}f}-{interval[1]:.{digits}f})"

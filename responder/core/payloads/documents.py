@@ -24,6 +24,8 @@ MOST_BYTES = 32 << 20
 """Longest body that is read. A page of REST events of 55 regions each runs to some megabytes."""
 MOST_UNPACKED = 4 << 20
 """Longest gzip content: four times the largest Event Hubs message, so that a bomb stays small."""
+MOST_DOCUMENTS = 20_000
+"""Most values taken out of a body that is no JSON as a whole; what follows is one unreadable piece."""
 EXCERPT = 2_000
 """Bytes of a spoiled piece that are kept."""
 _CHUNK = 1 << 16
@@ -233,6 +235,11 @@ def _recover(text: str, known: Known, complaint: str) -> tuple[list[Document], l
             failed.pop()
         if start < done or len(failed) > _MOST_FAILED_PARENTS:
             continue
+        if len(documents) == MOST_DOCUMENTS:
+            spoiled.append(
+                Unreadable(f"more than {MOST_DOCUMENTS} documents", start, _raw(text[start : start + EXCERPT]))
+            )
+            return documents, spoiled
         value, broken = _lenient(text[start:end])
         if broken:
             failed.append(end)

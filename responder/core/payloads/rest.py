@@ -57,7 +57,7 @@ def event(row: Mapping[str, object]) -> HealthEvent:
         said=(body.word("status"), "rca" if word == "rca" else None),
         stage=body.text("status", limit=100),
         level=wording.level(body.word("eventLevel")),
-        at=body.time("lastUpdateTime") or _newest(impacted),
+        at=_newest(body, impacted),
         subscription_id=_subscription(outer, own_id, subscriptions),
         tracking_id=tracking_id or outer.text("name", limit=200),
         impacts=tuple(impacted),
@@ -96,8 +96,10 @@ def _subscriptions(impacted: list[object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(fields.clean(each, 100).lower() for each in every if isinstance(each, str)))
 
 
-def _newest(impacted: list[object]) -> datetime | None:
-    return max((at for region in _regions(impacted) if (at := region.time("lastUpdateTime"))), default=None)
+def _newest(body: Fields, impacted: list[object]) -> datetime | None:
+    """The newest of the event's own time and its regions': one region can be updated while the event's stands still."""
+    times = (each.time("lastUpdateTime") for each in (body, *_regions(impacted)))
+    return max((at for at in times if at), default=None)
 
 
 def is_emerging(row: Fields, body: Fields) -> bool:

@@ -40,6 +40,7 @@ def event(said: Said, body: Fields) -> HealthEvent:
     title = fields.prose(body.text(*_TITLES, limit=1_000), 500)
     status = _status(said, body)
     named = impacts.read(said.impacts, status)
+    listed = bool(named)
     if not named:  # missing, or a string nobody can read
         named = impacts.scalar(body.text("service", limit=200), body.text("region", limit=1_000), status)
     ours, status = impacts.concerning_us(named, status)
@@ -60,6 +61,7 @@ def event(said: Said, body: Fields) -> HealthEvent:
         services=tuple(dict.fromkeys(impact.service for impact in named if impact.service)),
         relation=services.strongest(impact.relation for impact in ours),
         impacts=named,
+        impacts_listed=listed,
         impacted_subscriptions=said.impacted_subscriptions,
         synthetic=_is_synthetic(said, body),
         false_positive=any(map(wording.is_false_positive, [*body.all(*_TITLES), *wording.tags(body)])),

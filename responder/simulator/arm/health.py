@@ -22,20 +22,21 @@ _DATES = ("%m/%d/%Y", "%Y-%m-%d")
 
 
 async def _events(call: calls.Call) -> calls.Reply:
-    """Newest first; `queryStartTime` and simple `$filter`s of eventType, status, service and region are heeded."""
-    found.subscription_of(call)
+    """The subscription's own, newest first; `queryStartTime` and simple `$filter`s are heeded: eventType, status,
+    service, region."""
+    subscription = found.subscription_of(call)
     start = call.query.get("queryStartTime")
     since = _moment(start) if start else None
     clauses = _clauses(call.query.get("$filter", ""))
-    chosen = [e for e in reversed(call.world.events) if _recent(e, since) and all(_satisfies(e, c) for c in clauses)]
-    return calls.page(call, chosen)
+    own = (e for e in reversed(call.world.events) if _concerns(e, subscription))
+    return calls.page(call, [e for e in own if _recent(e, since) and all(_satisfies(e, c) for c in clauses)])
 
 
 async def _event(call: calls.Call) -> calls.Reply:
-    found.subscription_of(call)
+    subscription = found.subscription_of(call)
     tracking = call.params["tracking"]
     for event in reversed(call.world.events):
-        if str(event.get("name", "")).lower() == tracking.lower():
+        if str(event.get("name", "")).lower() == tracking.lower() and _concerns(event, subscription):
             return calls.Reply(body=event)
     raise calls.Refused(404, "EventNotFound", f"The event '{tracking}' was not found.")
 
@@ -80,6 +81,23 @@ def _status(call: calls.Call, server: resources.Server) -> calls.Body:
     }
 
 
+def _concerns(event: calls.Body, subscription: str) -> bool:
+    """Whether the event names the subscription among those impacted. One that names none was told to everybody."""
+    told = _told(calls.child(event, "properties"))
+    return not told or subscription.lower() in told
+
+
+def _told(properties: calls.Body) -> set[str]:
+    impacts = properties.get("impact")
+    regional = (region for impact in _objects(impacts) for region in _objects(impact.get("impactedRegions")))
+    listed = (region.get("impactedSubscriptions") for region in regional)
+    return {str(one).lower() for each in listed if isinstance(each, list) for one in each}
+
+
+def _objects(value: object) -> list[calls.Body]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _clauses(text: str) -> list[list[tuple[str, str, str]]]:
     """`a eq 'x' and (b eq 'y' or c eq 'z')` as a list of alternatives. Raises `Refused` (400)."""
     clauses = []
@@ -110,13 +128,12 @@ def _holds(event: calls.Body, field: str, operator: str, value: str) -> bool:
 
 
 def _impacted(properties: calls.Body, field: str) -> set[str]:
-    impacts = properties.get("impact")
     names: set[str] = set()
-    for impact in impacts if isinstance(impacts, list) else []:
+    for impact in _objects(properties.get("impact")):
         if field == "service":
             names.add(calls.text(impact, "impactedService").lower())
             continue
-        for region in impact.get("impactedRegions", []):
+        for region in _objects(impact.get("impactedRegions")):
             name = calls.text(region, "impactedRegion")
             names |= {name.lower(), regions.normalise(name)}
     return names

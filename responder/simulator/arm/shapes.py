@@ -5,6 +5,7 @@ Two families: Flexible Server as recorded in 2026-04, Single Server as of API 20
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ def read(kind: str, body: calls.Body) -> Wanted:
     )
 
 
+@functools.cache  # asked for every server of a region whenever one is created
 def vcores(sku: str) -> int:
     """vCores of a compute size: `Standard_D2ds_v5` 2, `Standard_B1ms` 1, `GP_Gen5_4` 4."""
     match = re.fullmatch(r"(?:B|GP|MO)_Gen\d_(\d+)", sku) or re.match(r"Standard_[A-Z]+(\d+)", sku, re.IGNORECASE)

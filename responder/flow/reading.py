@@ -1,0 +1,150 @@
+"""Reading: arrivals become events, and events change outages. It decides nothing, and no arrival can stop it.
+
+    arrivals --parse--> events --correlate--> outages        what cannot be read --> quarantine
+                               --of one server--> statements (Resource Health)
+
+What a parser of today cannot read stays in the quarantine beside its whole arrival. `again` gives such arrivals to the
+parser of now: events that are recorded already are known by their identity and change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+
+from responder.core import errors, events, outages, payloads, regions, servers, witness
+from responder.flow import heard, views
+from responder.store import intake as rows
+from responder.store import sqlite
+
+_log = structlog.get_logger(__name__)
+
+_BATCH = 200
+
+_EXCERPT = 2_000
+"""Bytes of an arrival that goes into the quarantine whole; it is kept whole, too."""
+
+Changed = dict[outages.OutageId, outages.Outage]
+
+
+class Reading:
+    """Reads what has arrived, oldest first."""
+
+    def __init__(self, store: sqlite.Store) -> None:
+        self._store = store
+
+    async def turn(self) -> int:
+        """Read everything that is pending; how many arrivals that were.
+
+        Raises `StoreError` only: what an arrival holds is never a reason to stop.
+        """
+        read = 0
+        while arrivals := await self._store.intake.pending(_BATCH):
+            for received in arrivals:
+                await self._record(received)
+            read += len(arrivals)
+        return read
+
+    async def _record(self, received: rows.Received) -> None:
+        try:
+            await self._keep(received, *await self._read(received))
+        except errors.ResponderError:
+            raise
+        except Exception as error:  # a defect of ours; the next start would only meet the same arrival again
+            _log.exception("event.defect", source=received.source)
+            await self._keep(received, [], [_defect(error, "", received.body)], {})
+
+    async def _read(
+        self, received: rows.Received
+    ) -> tuple[list[events.HealthEvent], list[payloads.Unreadable], Changed]:
+        """New events, what could not be read, and the outages as they stand after them."""
+        parsed = payloads.parse(received.body)
+        known = await self._store.intake.known([event.identity for event in parsed.events])
+        fresh: list[events.HealthEvent] = []
+        spoiled = list(parsed.unreadable)
+        changed: Changed = {}
+        for event in parsed.events:
+            if event.identity in known:
+                continue
+            try:
+                changed |= await self._folded(event, received.received_at, changed)
+            except errors.ResponderError:
+                raise
+            except Exception as error:  # its neighbours in the same arrival are heard all the same
+                _log.exception("event.defect", source=received.source)
+                spoiled.append(_defect(error, event.identity, received.body))
+                continue
+            fresh.append(event)
+        return fresh, spoiled, changed
+
+    async def _keep(
+        self,
+        received: rows.Received,
+        fresh: list[events.HealthEvent],
+        spoiled: list[payloads.Unreadable],
+        changed: Changed,
+    ) -> None:
+        await self._store.intake.record(
+            received.id,
+            events=fresh,
+            unreadable=[(item.reason, str(item.position), item.raw) for item in spoiled],
+            outages=list(changed.values()),
+            statements=await self._said_of_servers(fresh, received.received_at),
+        )
+        for item in spoiled:
+            _log.warning("event.unreadable", source=received.source, reason=item.reason, position=item.position)
+
+    async def _folded(self, event: events.HealthEvent, heard_at: datetime, changed: Changed) -> Changed:
+        """Every outage that one new event changes, as it stands after it."""
+        _log.info("event.heard", channel=event.channel, kind=event.kind, status=event.status, title=event.title)
+        after_it: Changed = {}
+        if event.tracking_id is None:
+            return after_it
+        known = await self._known(event.tracking_id, changed)
+        for region, after in outages.correlate_all(known, event, heard_at).items():
+            after_it[after.id] = after
+            happened = after.status.value if not after.active else ("changed" if region in known else "opened")
+            _log.info(f"outage.{happened}", **after.log_context(), impact_start=after.impact_start.isoformat())
+        return after_it
+
+    async def _known(self, tracking_id: str, changed: Changed) -> dict[regions.RegionName, outages.Outage]:
+        """The outages of a tracking id by region, as they stand after what was read before."""
+        known = {outage.region: outage for outage in await self._store.outages.of_tracking(tracking_id)}
+        same = [outage for outage in changed.values() if outage.tracking_id == tracking_id.upper()]
+        return known | {outage.region: outage for outage in same}
+
+    async def _said_of_servers(
+        self, fresh: Sequence[events.HealthEvent], heard_at: datetime
+    ) -> dict[servers.ServerId, witness.Statement]:
+        """What Resource Health says of single servers after these events."""
+        about = {servers.server_id(event.resource_id) for event in fresh if event.resource_id}
+        known = await self._store.estate.statements(about) if about else {}
+        new: dict[servers.ServerId, witness.Statement] = {}
+        for event in fresh:
+            id_ = servers.server_id(event.resource_id or "")
+            found = witness.heard(new.get(id_) or known.get(id_), event, heard_at)
+            if found is not None:
+                new[found[0]] = found[1]
+                _log.info("server.reported", server=found[0], state=found[1].state, cause=found[1].cause)
+        return new
+
+
+async def again(store: sqlite.Store, ids: Sequence[str]) -> views.Json:
+    """Mark the arrivals of these pieces of the quarantine as unread; none named: of all. Whoever reads does the rest.
+
+    Returns:
+        `{"arrivals": how many that are, "quarantined_before": pieces in the quarantine}`.
+
+    Raises:
+        InputError: a piece is not there.
+    """
+    before = (await store.intake.counts())["quarantined"]
+    marked = await store.intake.reparse(await heard.pieces(store, ids) if ids else None)
+    _log.info("quarantine.read-again", arrivals=marked, pieces=before)
+    return {"arrivals": marked, "quarantined_before": before}
+
+
+def _defect(error: Exception, position: str, body: bytes) -> payloads.Unreadable:
+    return payloads.Unreadable(f"{payloads.UNEXPECTED} {type(error).__name__}", position, body[:_EXCERPT])

@@ -1,0 +1,306 @@
+"""Every command while no daemon runs: rows from the store, JSON for programs, one line of trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import io
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from responder import clock
+from responder.core import evidence, runs
+from responder.store import sqlite
+from tests.cli import terminal
+from tests.contracts import samples
+from tests.core import cases
+
+PAYLOADS = Path(__file__).parents[1] / "core" / "payloads"
+RUN = "geo-restore.orders.ABCD-123@eastus"
+
+
+async def _filled(store: sqlite.Store) -> None:
+    now = clock.now()
+    await store.estate.put_servers(
+        [samples.server("orders"), samples.server("odd", tags={"outage-rto": "soon"}), samples.server("new")]
+    )
+    await store.estate.put_health(
+        {samples.server_id("orders"): evidence.observe(evidence.Health(), evidence.Probe(at=now, answered=False))}
+    )
+    await store.outages.put([dataclasses.replace(samples.outage(), title="PostgreSQL [/] down in East US")])
+    await store.outages.put_decisions([samples.decided("orders")])
+    await store.runs.submit(samples.run(RUN, server="orders", outage_id=samples.outage().id))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A store with a server, an outage, a decision and a run in it, and nobody who holds it."""
+    change(tmp_path, _filled)
+    return tmp_path
+
+
+@pytest.fixture
+def config(folder: Path) -> Path:
+    return terminal.settings_file(folder)
+
+
+def change(folder: Path, work: Callable[[sqlite.Store], Awaitable[Any]]) -> Any:
+    async def changed() -> Any:
+        store = await sqlite.open_store(folder / "store.db")
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(changed())
+
+
+# Looking.
+
+
+def test_inventory(responder: terminal.Responder, config: Path):
+    said = responder("inventory", "--config", config, "--json")
+    assert (said.code, [row["name"] for row in said.json["servers"]]) == (0, ["new", "odd", "orders"])
+    shown = responder("inventory", "--config", config)
+    assert shown.code == 0
+    assert "silent, 0 s ago" in shown.out or "silent, 1 s ago" in shown.out
+    assert "odd: tag outage-rto: 'soon' is not a duration." in shown.err
+
+
+def test_incidents_list(responder: terminal.Responder, config: Path):
+    said = responder("incidents", "list", "--config", config, "--json")
+    assert (said.code, [row["id"] for row in said.json["incidents"]]) == (0, ["ABCD-123@eastus"])
+    # What Azure wrote is shown as it is, not as markup.
+    assert "PostgreSQL [/] down in East US" in responder("incidents", "list", "--config", config).out
+
+
+@pytest.mark.parametrize("name", ["ABCD-123@eastus", "abcd-123", "AB"])
+def test_incidents_show(responder: terminal.Responder, config: Path, name: str):
+    said = responder("incidents", "show", name, "--config", config, "--json")
+    (row,) = said.json["servers"]
+    assert (said.code, row["name"], row["decision"]["action"]) == (0, "orders", "wait")
+    assert row["runs"][0]["id"] == RUN
+    assert "There is time." in responder("incidents", "show", name, "--config", config).out
+
+
+def test_runs_list(responder: terminal.Responder, config: Path):
+    said = responder("runs", "list", "--config", config, "--json")
+    assert (said.code, [row["id"] for row in said.json["runs"]]) == (0, [RUN])
+
+
+def test_an_id_stays_in_one_piece_in_a_pipe(responder: terminal.Responder, config: Path):
+    lines = responder("runs", "list", "--config", config).out.splitlines()
+    assert [line for line in lines if RUN in line]
+
+
+def test_runs_show(responder: terminal.Responder, config: Path):
+    said = responder("runs", "show", RUN, "--config", config, "--json")
+    assert (said.code, [step["state"] for step in said.json["steps"]]) == (0, ["pending", "pending"])
+    assert f"{RUN}  ready" in responder("runs", "show", RUN, "--config", config).out
+
+
+def test_the_configuration_may_come_from_the_environment(
+    responder: terminal.Responder, config: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("RESPONDER_CONFIG", str(config))
+    assert responder("runs", "list").code == 0
+
+
+def test_nothing_to_show_is_said_in_a_sentence(responder: terminal.Responder, tmp_path: Path):
+    async def nothing(_: sqlite.Store) -> None: ...
+
+    change(tmp_path, nothing)
+    config = terminal.settings_file(tmp_path)
+    for command in (["inventory"], ["incidents", "list"], ["runs", "list"], ["runs", "list", "--all"]):
+        said = responder(*command, "--config", config)
+        assert (said.code, len(said.out.splitlines()), said.out.strip()[-1] in ".?") == (0, 1, True), said
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        (["runs", "show", "nosuch"], "run.unknown"),
+        (["runs", "cancel", "nosuch"], "run.unknown"),
+        (["runs", "approve", RUN, "--accept-loss", "lots"], "duration.unreadable"),
+        (["incidents", "show", "nosuch"], "incident.unknown"),
+        (["decide", "--server", "nosuch", "--event", PAYLOADS / "common-incident.json"], "server.unknown"),
+        (["decide", "--server", "orders", "--event", "nosuch.json"], "events.no-file"),
+        (["decide", "--server", "orders", "--event", PAYLOADS / "event-grid-validation.json"], "event.starts-nothing"),
+        (
+            ["decide", "--server", "orders", "--event", PAYLOADS / "common-incident.json", "--at", "soon"],
+            "time.unreadable",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_refused_is_one_line_and_in_json_one_object(
+    responder: terminal.Responder, config: Path, command: list[str], error: str
+):
+    responder(*command, "--config", config).complains(error)
+    responder(*command, "--config", config, "--json").complains_in_json(error)
+
+
+def test_an_ambiguous_incident_is_refused(responder: terminal.Responder, folder: Path, config: Path):
+    change(folder, lambda store: store.outages.put([samples.outage("ABCD-999")]))
+    responder("incidents", "show", "ABCD", "--config", config).complains("incident.ambiguous", "2 incidents")
+
+
+# The store and the settings are not there, or not right.
+
+
+EVERY = [["inventory"], ["incidents", "list"], ["incidents", "show", "x"], ["runs", "list"], ["runs", "show", "x"]]
+
+
+@pytest.mark.parametrize("command", EVERY, ids=" ".join)
+def test_without_a_store_they_say_so(responder: terminal.Responder, tmp_path: Path, command: list[str]):
+    config = terminal.settings_file(tmp_path)
+    responder(*command, "--config", config).complains("store.missing", str(tmp_path / "store.db"), "start the daemon")
+    responder(*command, "--config", config, "--json").complains_in_json("store.missing")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.yaml"]
+
+
+@pytest.mark.parametrize("command", EVERY, ids=" ".join)
+def test_wrong_settings_are_told_with_file_and_field(responder: terminal.Responder, tmp_path: Path, command: list[str]):
+    config = terminal.settings_file(tmp_path, "web: {prot: 1}")
+    responder(*command, "--config", config).complains("settings.invalid", str(config), "web.prot")
+    responder(*command, "--config", tmp_path / "nosuch.yaml").complains("settings.unreadable", "nosuch.yaml")
+
+
+def test_a_store_that_is_no_store_is_told(responder: terminal.Responder, tmp_path: Path):
+    (tmp_path / "store.db").write_text("this is no database, however long you look at it" * 100)
+    said = responder("inventory", "--config", terminal.settings_file(tmp_path))
+    assert (said.code, len(said.err.splitlines()), "store.db" in said.err) == (1, 1, True)
+
+
+# Words.
+
+
+@pytest.mark.parametrize("topic", ["approve", "decline", "cancel"])
+def test_a_word_is_kept_for_the_run(responder: terminal.Responder, folder: Path, config: Path, topic: str):
+    said = responder("runs", topic, RUN, "--reason", "agreed", "--accept-loss", "40m", "--config", config)
+    assert said.code == 0
+    assert f"{topic} is noted" in said.out
+    assert "Nobody carries it out now" in said.out
+    (word,) = change(folder, lambda store: store.runs.signals(runs.RunId(RUN)))
+    assert (word.topic, word.payload) == (topic, {"reason": "agreed", "loss_accepted_s": 2400.0})
+    assert "@" in word.by
+    assert responder("runs", topic, RUN, "--config", config, "--json").json["id"] == RUN
+
+
+# Deciding.
+
+
+@pytest.fixture
+def event(folder: Path) -> Path:
+    """East US 2 is down, and a server that lives there."""
+    tags = {"outage-rto": "4h", "outage-rpo": "1h", "outage-cutover": "auto"}
+    change(folder, lambda store: store.estate.put_servers([cases.server(tags=tags, name="shop", fqdn="shop.example")]))
+    file = folder / "event.json"
+    impact = [{"ImpactedRegions": [{"RegionName": "East US 2"}], "ServiceName": cases.FLEXIBLE}]
+    properties = {
+        "incidentType": "Incident",
+        "stage": "Active",
+        "trackingId": "QX3L-7PG",
+        "title": "PostgreSQL - East US 2",
+        "impactStartTime": "2026-03-04T04:00:00Z",
+        "impactedServices": json.dumps(impact),
+    }
+    record = {
+        "time": "2026-03-04T04:15:00Z",
+        "category": "ServiceHealth",
+        "level": "Error",
+        "resourceId": f"/SUBSCRIPTIONS/{cases.SUBSCRIPTION}",
+        "operationName": "Microsoft.ServiceHealth/incident/action",
+        "properties": {"eventProperties": properties, **properties},
+    }
+    file.write_text(json.dumps({"records": [record]}))
+    return file
+
+
+def test_decide_says_what_would_be_done_and_touches_nothing(
+    responder: terminal.Responder, folder: Path, config: Path, event: Path
+):
+    before = (folder / "store.db").read_bytes()
+    asked = ["decide", "--server", "shop", "--event", event, "--at", "2026-03-04T06:00:00Z", "--config", config]
+    found = responder(*asked, "--json")
+    assert found.code == 0, found
+    assert (found.json["action"], found.json["playbook"]) == ("start-restore", "geo-restore")
+    assert found.json["facts"]["server"]["name"] == "shop"
+    shown = responder(*asked)
+    assert shown.out.startswith("start-restore  (playbook geo-restore)\n")
+    assert (folder / "store.db").read_bytes() == before
+
+
+def test_decide_for_a_server_that_answers_is_to_look_on(responder: terminal.Responder, config: Path, event: Path):
+    asked = ["decide", "--server", "shop", "--event", event, "--at", "2026-03-04T06:00:00", "--config", config]
+    assert responder(*asked, "--answers", "--json").json["action"] == "observe"
+
+
+def test_decide_for_a_server_of_another_region_is_refused(responder: terminal.Responder, config: Path, event: Path):
+    said = responder("decide", "--server", "orders", "--event", event, "--config", config)
+    said.complains("event.other-region", "orders is in East US")
+
+
+# Reading what Azure said.
+
+
+def parse(responder: terminal.Responder, *files: object) -> terminal.Said:
+    return responder("events", "parse", *files, "--json")
+
+
+PROMISED = {
+    "channel", "tracking_id", "subscription_id", "kind", "status", "stage", "impact_start", "impact_end", "regions",
+    "services", "concerns_postgresql", "synthetic", "resource_id", "title", "actionable",
+}  # fmt: skip
+
+
+def test_a_payload_is_shown_in_our_words(responder: terminal.Responder):
+    said = parse(responder, PAYLOADS / "common-incident.json")
+    (event,) = said.json["events"]
+    assert (said.code, event["kind"], event.keys() >= PROMISED) == (0, "incident", True)
+    assert said.json["unreadable"] == []
+    assert responder("events", "parse", PAYLOADS / "common-incident.json").code == 0
+
+
+def test_several_files_are_one_answer_and_each_event_names_its_file(responder: terminal.Responder):
+    files = [PAYLOADS / "common-incident.json", PAYLOADS / "rest-events.json"]
+    found = parse(responder, *files).json["events"]
+    assert {event["file"] for event in found} == set(map(str, files))
+
+
+def test_a_dash_is_standard_input(responder: terminal.Responder, monkeypatch: pytest.MonkeyPatch):
+    body = (PAYLOADS / "common-incident.json").read_bytes()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(body)))
+    assert len(parse(responder, "-").json["events"]) == 1
+
+
+def test_what_cannot_be_read_is_told_and_ends_with_1(responder: terminal.Responder, tmp_path: Path):
+    (tmp_path / "bad.json").write_bytes(b"{\xff")
+    good = PAYLOADS / "common-incident.json"
+    said = parse(responder, good, tmp_path / "bad.json")
+    assert (said.code, len(said.json["events"]), len(said.json["unreadable"])) == (1, 1, 1)
+    assert said.json["unreadable"][0].keys() >= {"reason", "position"}
+    assert "bad.json: at " in responder("events", "parse", tmp_path / "bad.json").err
+
+
+@pytest.mark.parametrize("name", ["nosuch.json", "."])
+def test_a_file_that_is_not_there_is_told(responder: terminal.Responder, tmp_path: Path, name: str):
+    responder("events", "parse", tmp_path / name).complains("events.no-file", "Cannot be read")
+    parse(responder, tmp_path / name).complains_in_json("events.no-file")
+
+
+def test_markup_and_escapes_in_a_title_are_text(responder: terminal.Responder, tmp_path: Path):
+    text = (PAYLOADS / "rest-event.json").read_text()
+    document = json.loads(text)
+    document["properties"]["title"] = "[/red] [bold]x[/] \x1b]0;owned\x07"
+    (tmp_path / "e.json").write_text(json.dumps(document))
+    said = responder("events", "parse", tmp_path / "e.json")
+    assert said.code == 0
+    assert "[/red] [bold]x[/]" in said.out
+    assert "\x1b" not in said.out

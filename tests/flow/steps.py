@@ -1,0 +1,214 @@
+"""Small fakes of what is behind a step's doors, and a context to stand in. They note what they were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from responder import playbook_files
+from responder import steps as kinds
+from responder.core import (
+    announcements,
+    decisions,
+    errors,
+    evidence,
+    regions,
+    restores,
+    runs,
+    servers,
+    tolerances,
+)
+from responder.postgres import verification
+from responder.steps import doors, restore
+from tests.core import cases
+
+NOW = cases.at(6)
+PLAYBOOK = playbook_files.load_all(None, kinds.KINDS)["geo-restore"]
+POLL, RETRY = timedelta(seconds=30), timedelta(minutes=5)
+FQDN = "copy.postgres.database.azure.com"
+COPY = "/subscriptions/s/resourcegroups/g/providers/microsoft.dbforpostgresql/flexibleservers/copy"
+ZONE = doors.Zone(name="db.contoso.example", subscription_id="s", resource_group="rg-dns", ttl=30)
+RECORD = tolerances.Record(zone=ZONE.name, name="orders")
+
+
+def azure_error(code: str, *, status: int | None = None, retryable: bool = False) -> errors.AzureError:
+    return errors.AzureError(code, "said Azure", status=status, retryable=retryable)
+
+
+class Azure:
+    """Control plane and DNS. An answer that is an exception is raised."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.requests: list[restores.RestoreRequest] = []
+        self.restored: str | Exception = "token-1"
+        self.progress: restores.Progress | Exception = restores.InProgress()
+        self.found: restores.FoundServer | Exception | None = None
+        self.deleted: str | Exception = "token-2"
+        self.cname: str | None = "orders.postgres.database.azure.com"
+        self.pointed: list[tuple[str, str]] = []
+
+    async def restore(self, request: restores.RestoreRequest) -> str:
+        self.asked.append("restore")
+        self.requests.append(request)
+        return _answer(self.restored)
+
+    async def poll_restore(self, request: restores.RestoreRequest, token: str) -> restores.Progress:
+        self.asked.append(f"poll {token}")
+        self.requests.append(request)
+        return _answer(self.progress)
+
+    async def find(self, server_id: servers.ServerId) -> restores.FoundServer | None:
+        self.asked.append("find")
+        return _answer(self.found)
+
+    async def delete(self, server_id: servers.ServerId) -> str:
+        self.asked.append(f"delete {server_id}")
+        return _answer(self.deleted)
+
+    async def poll_delete(self, server_id: servers.ServerId, token: str) -> restores.Progress:
+        self.asked.append(f"poll {token}")
+        return _answer(self.progress)
+
+    async def read_cname(self, zone: doors.Zone, record: str) -> str | None:
+        self.asked.append("read_cname")
+        return self.cname
+
+    async def point(self, zone: doors.Zone, record: str, target: str) -> None:
+        self.asked.append("point")
+        self.pointed.append((f"{zone.name}/{record}", target))
+
+
+class Databases:
+    """What answers over the wire."""
+
+    def __init__(self) -> None:
+        self.answered = False
+        self.seen = verification.Look(answers=True, sql=True, newest_row=cases.BEGAN - timedelta(minutes=20))
+        self.looked_at: list[str] = []
+
+    async def probe(self, fqdn: str) -> evidence.Probe:
+        return evidence.Probe(at=NOW, answered=self.answered)
+
+    async def look(self, fqdn: str) -> verification.Look:
+        self.looked_at.append(fqdn)
+        return self.seen
+
+
+class Outbox:
+    def __init__(self) -> None:
+        self.told: list[announcements.Announcement] = []
+
+    async def put(self, announcements: list[announcements.Announcement]) -> None:
+        self.told.extend(announcements)
+
+
+class Stage:
+    """Everything around a step, to be changed before `context`."""
+
+    def __init__(self) -> None:
+        self.azure, self.databases, self.outbox = Azure(), Databases(), Outbox()
+        self.saved: list[Mapping[str, Any]] = []
+        self.facts: decisions.Facts | None = cases.facts(
+            NOW, copy=cases.ready(), server=server(), tolerance=tolerance()
+        )
+        self.decision: decisions.Decision | None = None
+        self.consent: runs.Signal | None = None
+        self.by = "responder"
+        self.groups = {"centralus": "rg-recovery"}
+        self.zones = {ZONE.name: ZONE}
+
+    def decided(self, action: decisions.Action) -> None:
+        assert self.facts is not None
+        taken = decisions.decide(self.facts, cases.POLICY, NOW)
+        self.decision = replace(taken, action=action, playbook=decisions.PLAYBOOK_OF[action])
+
+    def said(self, topic: runs.Topic) -> None:
+        self.consent = runs.Signal(run_id=self.run().id, topic=topic, by="ana", at=NOW)
+
+    def run(self) -> runs.Run:
+        return runs.new(
+            id_=runs.RunId("geo-restore.orders.QX3L-7PG@eastus2"),
+            server=server(),
+            outage_id=self.facts.outage.id if self.facts else None,
+            playbook=PLAYBOOK,
+            params={},
+            by=self.by,
+            now=cases.at(1),
+        )
+
+    def context(
+        self,
+        step: str,
+        *,
+        saved: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> doors.Context:
+        found = PLAYBOOK.step(step)
+        assert found is not None
+        record = runs.StepRecord(id=step, state=runs.StepState.BEGUN, attempts=1, saved=saved or {})
+        facts = self.facts
+        return doors.Context(
+            run=self.run(),
+            step=found,
+            record=record,
+            outputs=RESTORED if outputs is None else outputs,
+            situation=doors.Situation(
+                server=facts.server if facts else server(),
+                tolerance=facts.tolerance if facts else tolerance(),
+                outage=facts.outage if facts else None,
+                facts=facts,
+                decision=self.decision,
+                consent=self.consent,
+            ),
+            doors=doors.Doors(
+                control_plane=self.azure,
+                dns=self.azure,
+                databases=self.databases,
+                outbox=self.outbox,
+                rules=doors.Rules(
+                    policy=cases.POLICY, resource_groups=self.groups, zones=self.zones, poll=POLL, retry=RETRY
+                ),
+            ),
+            now=NOW,
+            save=self._save,
+        )
+
+    async def _save(self, saved: Mapping[str, Any]) -> None:
+        self.azure.asked.append("save")
+        self.saved.append(saved)
+
+
+RESTORED: Mapping[str, Mapping[str, Any]] = {
+    "restore": {"verdict": "restored", "copy": COPY, "fqdn": FQDN, "region": "centralus"},
+    "verify": {"sql": True, "data_loss_s": 1200.0},
+}
+
+
+def server(**changes: Any) -> servers.Server:
+    return cases.server(**({"fqdn": "orders.postgres.database.azure.com"} | changes))
+
+
+def tolerance(**changes: Any) -> tolerances.Tolerance:
+    return cases.tolerance(4, 1, **({"dns": RECORD, "owner": "team-orders"} | changes))
+
+
+def found(*, run: str | None = None, ready: bool = True) -> restores.FoundServer:
+    """The copy as Azure shows it, with the tag of a run."""
+    tags = {} if run is None else {restore.TAG_RUN: run}
+    return restores.FoundServer(
+        id=servers.server_id(COPY),
+        region=regions.RegionName("centralus"),
+        state="Ready" if ready else "Provisioning",
+        fqdn=FQDN if ready else "",
+        tags=tags,
+        ready=ready,
+    )
+
+
+def _answer(value: Any) -> Any:
+    if isinstance(value, Exception):
+        raise value
+    return value

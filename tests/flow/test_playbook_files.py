@@ -1,0 +1,54 @@
+"""Playbook files: the shipped ones load, a folder overlays them by name, and a bad file is told with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from responder import playbook_files, steps
+from responder.core import errors
+
+GOOD = "title: T\npurpose: P\nsteps: [{id: one, do: notify}]\n"
+
+
+def test_the_shipped_playbooks_use_step_kinds_that_exist():
+    assert {"geo-restore", "wait-it-out"} <= playbook_files.load_all(None, steps.KINDS).keys()
+
+
+def test_a_file_of_the_same_name_replaces_the_shipped_one(tmp_path: Path):
+    (tmp_path / "geo-restore.yaml").write_text(GOOD)
+    (tmp_path / "ours.yaml").write_text(GOOD)
+    found = playbook_files.load_all(tmp_path, steps.KINDS)
+    assert found["geo-restore"].title == found["ours"].title == "T"
+    assert found["wait-it-out"].title != "T"
+
+
+@pytest.mark.parametrize(
+    ("content", "error_id", "place"),
+    [
+        (b"title: [", "playbook.not-yaml", "bad.yaml:1:"),
+        (b"\xff\xfe", "playbook.not-yaml", "bad.yaml"),
+        (b"title: 2026-13-45", "playbook.not-yaml", "bad.yaml"),
+        (b"title: T\npurpose: P\nsteps: [{id: one, do: explode}]", "playbook.unknown-step", "bad.yaml: steps[0].do"),
+        (b"", "playbook.not-a-mapping", "bad.yaml"),
+    ],
+)
+def test_a_bad_file_is_told_with_its_place(tmp_path: Path, content: bytes, error_id: str, place: str):
+    (tmp_path / "bad.yaml").write_bytes(content)
+    with pytest.raises(errors.InputError) as raised:
+        playbook_files.load_all(tmp_path, steps.KINDS)
+    assert raised.value.error_id == error_id
+    assert place in raised.value.place
+    assert raised.value.remedy
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path):
+    with pytest.raises(errors.InputError, match="no such folder"):
+        playbook_files.load_all(tmp_path / "none", steps.KINDS)
+
+
+def test_a_directory_with_a_playbooks_name_is_told(tmp_path: Path):
+    (tmp_path / "odd.yaml").mkdir()
+    with pytest.raises(errors.InputError, match="cannot be read"):
+        playbook_files.load_all(tmp_path, steps.KINDS)

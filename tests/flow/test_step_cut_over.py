@@ -1,0 +1,110 @@
+"""`cut_over`: everything is checked once more with a fresh probe, and nothing is written before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from responder.core import decisions, errors, runs
+from responder.steps import cut_over
+from tests.core import cases
+from tests.flow import steps
+
+
+@pytest.fixture
+def stage() -> steps.Stage:
+    made = steps.Stage()
+    made.decided(decisions.Action.CUT_OVER)
+    return made
+
+
+async def test_the_record_is_pointed_at_the_copy(stage: steps.Stage):
+    outcome = await cut_over.execute(stage.context("cut-over"))
+    assert stage.azure.pointed == [("db.contoso.example/orders", steps.FQDN)]
+    assert isinstance(outcome, runs.Done)
+    assert outcome.output == {
+        "verdict": "cut-over",
+        "record": "db.contoso.example/orders",
+        "from": "orders.postgres.database.azure.com",
+        "to": steps.FQDN,
+        "at": steps.NOW.isoformat(),
+        "data_loss_s": 1200.0,
+    }
+
+
+async def test_a_server_that_answers_at_the_last_moment_stops_it(stage: steps.Stage):
+    stage.databases.answered = True
+    outcome = await cut_over.execute(stage.context("cut-over"))
+    assert isinstance(outcome, runs.Wait)
+    assert outcome.topic == "decision"
+    assert "point" not in stage.azure.asked
+
+
+async def test_a_silence_that_has_just_begun_is_no_proof(stage: steps.Stage):
+    stage.facts = cases.facts(
+        steps.NOW,
+        server=steps.server(),
+        tolerance=steps.tolerance(),
+        copy=cases.ready(),
+        health=cases.up(steps.NOW - timedelta(minutes=1)),
+    )
+    assert isinstance(await cut_over.execute(stage.context("cut-over")), runs.Wait)
+    assert "point" not in stage.azure.asked
+
+
+async def test_a_loss_beyond_the_rpo_stops_it_until_somebody_signs(stage: steps.Stage):
+    copy = cases.ready(lacks_minutes=90)
+    stage.facts = cases.facts(steps.NOW, server=steps.server(), tolerance=steps.tolerance(), copy=copy)
+    assert isinstance(await cut_over.execute(stage.context("cut-over")), runs.Wait)
+    stage.facts = cases.facts(
+        steps.NOW, server=steps.server(), tolerance=steps.tolerance(), copy=copy, consent=cases.yes(2)
+    )
+    assert isinstance(await cut_over.execute(stage.context("cut-over")), runs.Done)
+
+
+async def test_a_region_that_came_back_ends_it(stage: steps.Stage):
+    stage.decided(decisions.Action.STAND_DOWN)
+    assert await cut_over.execute(stage.context("cut-over")) == runs.Done(output={"verdict": "not-needed"})
+    assert stage.azure.pointed == []
+
+
+async def test_without_a_declared_record_it_is_done_and_says_so(stage: steps.Stage):
+    stage.facts = cases.facts(steps.NOW, server=steps.server(), tolerance=steps.tolerance(dns=None), copy=cases.ready())
+    outcome = await cut_over.execute(stage.context("cut-over"))
+    assert isinstance(outcome, runs.Done)
+    assert (outcome.output["verdict"], outcome.output["record"]) == ("cut-over", None)
+    assert stage.azure.asked == []
+
+
+async def test_a_zone_that_is_not_configured_is_told_with_the_setting_to_make(stage: steps.Stage):
+    stage.zones = {}
+    with pytest.raises(errors.InputError, match=r"dns_zones\.db\.contoso\.example"):
+        await cut_over.execute(stage.context("cut-over"))
+
+
+async def test_by_hand_without_an_outage_the_humans_word_is_enough(stage: steps.Stage):
+    stage.facts, stage.decision, stage.by = None, None, "ana@laptop"
+    stage.databases.answered = True
+    assert isinstance(await cut_over.execute(stage.context("cut-over")), runs.Done)
+
+
+async def test_after_a_crash_a_record_that_points_at_the_copy_was_written(stage: steps.Stage):
+    stage.azure.cname = steps.FQDN
+    stage.databases.answered = True  # whatever the region does now
+    outcome = await cut_over.reconcile(stage.context("cut-over"))
+    assert isinstance(outcome, runs.Done)
+    assert outcome.output["verdict"] == "cut-over"
+    assert stage.azure.pointed == []
+
+
+async def test_after_a_crash_a_record_that_does_not_was_not(stage: steps.Stage):
+    assert isinstance(await cut_over.reconcile(stage.context("cut-over")), runs.NotStarted)
+
+
+async def test_a_record_that_leads_to_an_earlier_copy_is_left_alone(stage: steps.Stage):
+    stage.azure.cname = "orders-geo-0123abcd.postgres.database.azure.com"
+    outcome = await cut_over.execute(stage.context("cut-over"))
+    assert isinstance(outcome, runs.Fail)
+    assert "left alone" in outcome.why
+    assert stage.azure.pointed == []

@@ -1,0 +1,213 @@
+"""Many short lives of the daemon, for `test_kills`: a process that has lived once itself forks one for each order.
+
+A life carries one server through one course of events, by hand and by a clock of its own, and may be told to kill
+itself with SIGKILL at its n-th write: to the journal, just before or just after the commit, or to Azure, just after
+the answer. The next life goes on from the journal, at the time at which the one before it died.
+
+Orders come as lines of JSON on standard input; each is answered with a line of JSON on standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from responder import clock, playbook_files, service, settings, steps
+from responder.azure import pipelines
+from responder.core import evidence, runs, servers
+from responder.flow import watch
+from responder.store import codec, database
+from responder.store import intake as rows
+
+SURVIVED, NEVER_ENDED, BROKE = 0, 3, 4
+_MOST_TURNS = 60
+
+
+class Time:
+    """A clock that stands still between turns, kept in a file so that the next life goes on where this one ended."""
+
+    def __init__(self, file: Path, start: str) -> None:
+        self._file = file
+        self._now = datetime.fromisoformat(file.read_text() if file.exists() else start)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def forward(self, span: timedelta) -> None:
+        self._now += span
+        self._file.write_text(self._now.isoformat())
+
+
+class Fate:
+    """Notes the writes of this life, and ends it at the chosen one."""
+
+    def __init__(self, what: str = "", number: int = 0) -> None:
+        self._what, self._number = what, number
+        self.met: list[str] = []
+
+    def meet(self, what: str) -> None:
+        self.met.append(what)
+        if what == self._what and self.met.count(what) == self._number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def arm(self) -> None:
+        """From now on, in this process."""
+        transact, send = database.Database.execute_transaction, pipelines.Retries.send
+        fate = self
+
+        async def transact_or_die(self: database.Database, work: Callable[[sqlite3.Connection], Any]) -> Any:
+            changed = False
+
+            def until_commit(connection: sqlite3.Connection) -> Any:
+                nonlocal changed
+                before = connection.total_changes
+                answer = work(connection)
+                changed = connection.total_changes > before
+                if changed:
+                    fate.meet("before-commit")
+                return answer
+
+            answer = await transact(self, until_commit)
+            if changed:
+                fate.meet("after-commit")
+            return answer
+
+        async def send_or_die(self: pipelines.Retries, request: Any) -> Any:
+            answer = await send(self, request)
+            if request.http_request.method not in ("GET", "HEAD", "POST"):
+                fate.meet("after-azure")
+            return answer
+
+        database.Database.execute_transaction = transact_or_die  # type: ignore[method-assign]
+        pipelines.Retries.send = send_or_die  # type: ignore[method-assign]
+
+
+class Life:
+    """The daemon's stages, turned by hand."""
+
+    def __init__(self, parts: service.Parts, time: Time, order: dict[str, Any]) -> None:
+        self._parts, self._store, self._time, self._order = parts, parts.store, time, order
+        self._assess, self._act = service.assessor(parts), service.actor(parts)
+        pace = watch.Pace(peace=timedelta(hours=1), outage=timedelta(hours=1), concurrency=1)
+        self._watch = watch.Watch(self._store, parts.databases.probe, pace, parts.wakes["assess"])
+
+    async def begin(self) -> None:
+        """What a daemon knows when its region has failed: the server, its silence, and Azure's word, unread."""
+        server = codec.load(json.dumps(self._order["server"]), servers.Server)
+        now = self._time.now()
+        silent = evidence.Health(
+            last=evidence.Probe(at=now, answered=False),
+            failing_since=now - timedelta(minutes=10),
+            last_answer_at=now - timedelta(minutes=11),
+        )
+        await self._store.estate.put_health({server.id: silent})
+        await self._hear("event")
+        await self._store.estate.put_servers([server])
+
+    async def turn(self) -> None:
+        await self._events()
+        while True:
+            await self._assess.turn(self._time.now())
+            moved = False
+            while (run := await self._store.runs.claim(self._time.now())) is not None:
+                await self._act.carry_on(run)
+                moved = True
+            if not moved:
+                return
+
+    async def over(self) -> bool:
+        """The course has come to its end."""
+        found = await self._store.runs.list()
+        ends_with = self._order["ends_with"]
+        return any(run.playbook.name == ends_with for run in found) and all(run.state.ended for run in found)
+
+    async def summary(self) -> dict[str, Any]:
+        """How it ended, without what may differ: times, attempts, and names."""
+        found = list(reversed(await self._store.runs.list()))
+        told = sorted(row["announcement"].kind for row in await self._store.outbox.list())
+        open_ = await self._store.outages.open()
+        return {"runs": [await self._shown(run) for run in found], "told": told, "open_outages": len(open_)}
+
+    async def _shown(self, run: runs.Run) -> list[Any]:
+        steps = await self._store.runs.steps(run.id)
+        shown = {id_: [record.state, record.output.get("verdict")] for id_, record in steps.items()}
+        return [run.playbook.name, run.id.rpartition("@")[2], run.state, shown]
+
+    async def _events(self) -> None:
+        """What happens in the world once a run has come to a certain step."""
+        (server,) = await self._store.estate.servers()
+        found = await self._store.runs.active_for(server.id)
+        if found is not None and found.step in self._order["back_at"]:
+            await self._watch.turn(self._time.now())
+            if self._order["resolution"]:
+                await self._hear("resolution")
+
+    async def _hear(self, what: str) -> None:
+        body = json.dumps(self._order[what]).encode()
+        arrival = rows.Arrival(source="webhook", key=what, body=body, received_at=self._time.now())
+        await self._store.intake.append([arrival])
+
+
+async def _live(order: dict[str, Any]) -> int:
+    folder = Path(order["folder"])
+    time = Time(folder / "clock", order["now"])
+    clock.now = time.now
+    fate = Fate(*order["fate"] or ())
+    config = settings.Settings.model_validate(order["settings"])
+    async with service.assembled(config) as parts:
+        life = Life(parts, time, order)
+        if not await parts.store.estate.servers():
+            await life.begin()
+        if order["fate"] is not None:
+            fate.arm()
+        for _ in range(_MOST_TURNS):
+            await life.turn()
+            if await life.over():
+                (folder / "end.json").write_text(json.dumps({"end": await life.summary(), "met": fate.met}))
+                return SURVIVED
+            time.forward(timedelta(minutes=order["step_minutes"]))
+    return NEVER_ENDED
+
+
+def _fork(order: dict[str, Any]) -> int:
+    """A life from its birth to its end; how it ended, negative for a signal."""
+    child = os.fork()
+    if child == 0:
+        code = BROKE
+        try:
+            code = asyncio.run(_live(order))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    shipped = playbook_files.load_all(None, steps.KINDS)
+    playbook_files.load_all = lambda *_: shipped  # reading YAML would be most of a short life
+    for line in sys.stdin:
+        order = json.loads(line)
+        # Lived once here, everything is imported and built for all who are forked, and no thread of it is left.
+        code = asyncio.run(_live(order)) if order["fate"] is None else _fork(order)
+        gc.freeze()  # else the first collection in every child would copy all of it
+        print(json.dumps({"code": code}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
