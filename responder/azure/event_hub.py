@@ -179,8 +179,7 @@ class HubSource:
     async def run(self) -> None:
         """Receive until cancelled. Raises nothing else: what fails is reported, and tried again with back-off."""
         # Importing the SDK takes a moment, which the loop is not to stand still for.
-        sdk = await asyncio.to_thread(importlib.import_module, "responder.azure.hub_clients")
-        await asyncio.to_thread(sdk.trust, self._connection.ca_file)
+        await asyncio.to_thread(importlib.import_module, "responder.azure.hub_clients")
         self._since = clock.now()
         failures = 0
         while True:
@@ -201,6 +200,7 @@ class HubSource:
         """One client, until it breaks. Closing it comes first: its tasks are not children of ours."""
         from responder.azure import hub_clients
 
+        await asyncio.to_thread(hub_clients.trust, self._connection.ca_file)  # reads a file, the first time
         report = functools.partial(self._failed, session)
         client = hub_clients.open_client(self._connection, ledger, self._timing, report, session.link)
         marks = bookmarks.Bookmarks(ledger.update, self._timing, self._report)

@@ -192,8 +192,8 @@ def _other_cause(facts: Facts, policy: Policy, verdict: evidence.Verdict) -> str
     proven = verdict is evidence.Verdict.DOWN
     if proven and since is not None and since < facts.outage.impact_start - policy.evidence.precede:
         return "silent-before"
-    # Azure reopens an outage that recurs; a silence that begins after the settling time is news of its own.
-    if not facts.outage.active and over is not None and since is not None and since > over + policy.settle:
+    # Azure reopens an outage that recurs; a silence that began after its end is news of its own.
+    if not facts.outage.active and over is not None and since is not None and since > over:
         return "silent-since"
     return None
 

@@ -27,7 +27,7 @@ SENTENCES: Mapping[str, str] = {
     "stopped": "The server was stopped before the outage; it is not meant to answer.",
     "only-suspected": "Azure has not named PostgreSQL here, and the server never answered us: nothing is proven.",
     "silent-before": "The server was silent long before the outage began, so the outage is not why.",
-    "silent-since": "The server fell silent long after the outage was over, so the outage is not why.",
+    "silent-since": "The server fell silent after the outage was over; Azure would reopen one that recurs.",
     "by-its-owner": "Resource Health says that the server's owner restarted or stopped it; that is no outage.",
     "withdrawn": "Azure has withdrawn the outage (no impact, or a false positive), so it starts nothing any more.",
     "dropped": "Azure's newest update does not name the region any more, and never named PostgreSQL here: it starts "

@@ -15,7 +15,7 @@ from datetime import datetime
 import structlog
 
 from responder import clock
-from responder.core import decisions, outages, playbooks, runs, servers, suspicions, tolerances
+from responder.core import approvals, decisions, outages, playbooks, runs, servers, suspicions, tolerances
 from responder.flow import facts, reading, suspect, wakes
 from responder.store import sqlite
 
@@ -73,7 +73,8 @@ class Assess:
                 action=decision.action,
                 reason=decision.reasons[0].id,
             )
-        ended = [await self._see_to(decision, fact, changed=(decision, fact) in fresh) for decision, fact in taken]
+        changed = {decision.server for decision, _ in fresh}
+        ended = [await self._see_to(decision, fact, changed=decision.server in changed) for decision, fact in taken]
         if all(ended) and self._closable(outage, [decision for decision, _ in taken], now):
             await self._store.outages.close(outage.id, now)
             _log.info("outage.closed", **outage.log_context())
@@ -84,6 +85,8 @@ class Assess:
         """Start the run a decision wants, or let the running one know. True: no run of this server is left."""
         active = await self._store.runs.active_for(decision.server)
         if active is not None:
+            if decision.action is decisions.Action.ASK:
+                await self._store.outbox.put([approvals.wanted(decision, fact, active)])
             if changed or (decision.playbook and active.playbook.name != decision.playbook):
                 word = runs.Signal(
                     run_id=active.id, topic=runs.Topic.DECISION, by="responder", at=decision.at, payload={}

@@ -10,7 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responder.core import copies, cutovers, decisions, evidence, outage_lengths, outages, regions, services
+from responder.core import (
+    approvals,
+    copies,
+    cutovers,
+    decisions,
+    evidence,
+    outage_lengths,
+    outages,
+    playbooks,
+    regions,
+    runs,
+    services,
+)
 from responder.core.decisions import Action
 from responder.core.evidence import Verdict
 from responder.core.tolerances import Cutover, Hedge
@@ -71,9 +83,10 @@ def test_an_old_answer_is_not_shown_as_a_present_one():
     assert ids(found) == ["closed"]
 
 
-def test_a_server_that_fell_silent_long_after_the_end_has_a_trouble_of_its_own():
-    """Stopped by its owner, perhaps. The outage that ended a day earlier is no reason to move it."""
-    found = decide(32.5, outage=resolved(8), health=down(at(32.5), since=at(32)))
+@pytest.mark.parametrize("hour", [8.1, 32])
+def test_a_server_that_fell_silent_after_the_end_has_a_trouble_of_its_own(hour: float):
+    """Stopped by its owner, perhaps. An outage that is over is no reason to move it, even if heard of only now."""
+    found = decide(hour + 0.5, outage=resolved(8), health=down(at(hour + 0.5), since=at(hour)))
     assert (found.action, found.playbook, ids(found)[0]) == (Action.OBSERVE, None, "silent-since")
 
 
@@ -584,3 +597,28 @@ def test_a_decision_stands_whatever_history_is_believed(situation: tuple[decisio
     facts, now = situation
     steep = replace(POLICY, survival=outage_lengths.Survival(((timedelta(hours=1), share),)))
     assert decisions.decide(facts, steep, now).action is decisions.decide(facts, POLICY, now).action
+
+
+# --- asking
+
+
+def test_who_is_asked_for_a_yes_is_told_the_price_and_what_silence_leads_to():
+    decision = decide(11.6, copy=cases.ready(), tolerance=tolerance(12, cutover=Cutover.ASK))
+    facts = cases.facts(at(11.6), copy=cases.ready(), tolerance=tolerance(12, cutover=Cutover.ASK, owner="team-shop"))
+    run = runs.new(
+        id_=runs.RunId("geo-restore.orders.X"),
+        server=facts.server,
+        outage_id=facts.outage.id,
+        playbook=playbooks.Playbook(
+            name="geo-restore", title="", purpose="", steps=(playbooks.Step(id="hold", kind="hold"),)
+        ),
+        params={},
+        by="responder",
+        now=at(1),
+    )
+
+    asked = approvals.wanted(decision, facts, run)
+
+    assert asked.to == "team-shop"
+    for said in ("loses up to 20 m", "If nobody answers, it is held", "runs approve geo-restore.orders.X"):
+        assert said in asked.text
