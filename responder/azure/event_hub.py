@@ -204,6 +204,7 @@ class HubSource:
         report = functools.partial(self._failed, session)
         client = hub_clients.open_client(self._connection, ledger, self._timing, report, session.link)
         marks = bookmarks.Bookmarks(ledger.update, self._timing, self._report)
+        reader = hub_lanes.Reader(session, ledger, marks, functools.partial(self._carry, session), self._timing)
         watch = hub_watch.Watch(
             session,
             ledger,
@@ -212,7 +213,7 @@ class HubSource:
             failed=lambda error: self._report("", error),
         )
         jobs = {
-            "receives": self._consume(client, session, ledger, marks),
+            "receives": self._consume(client, session, reader),
             "is watched": watch.run(client),
             "keeps checkpoints": marks.run(),
             "breaks": session.broken.wait(),
@@ -230,62 +231,20 @@ class HubSource:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _consume(
-        self,
-        client: hub_clients.GuardedClient,
-        session: hub_watch.Session,
-        ledger: bookmarks.Ledger,
-        marks: bookmarks.Bookmarks,
+        self, client: hub_clients.GuardedClient, session: hub_watch.Session, reader: hub_lanes.Reader
     ) -> None:
-        lanes: dict[str, hub_lanes.Lane] = {}
-
-        async def took(partition: Any) -> None:
-            async def carry(events: list[Any]) -> bool:
-                accepted = await self._carry(session, partition.partition_id, events)
-                if accepted:
-                    marks.note(_checkpoint(partition, events[-1]))
-                return accepted
-
-            lanes[partition.partition_id] = hub_lanes.Lane(carry)
-            session.handled.setdefault(partition.partition_id, ledger.positions.get(partition.partition_id, -1))
-            session.names = _names(partition)
-            session.taken.set()
-
-        async def left(partition: Any, reason: Any) -> None:
-            lane = lanes.pop(partition.partition_id, None)
-            if lane is not None:
-                await self._leave(lane)
-            if reason.name == "SHUTDOWN":  # and not OWNERSHIP_LOST: the new owner may have gone further
-                await marks.write(partition.partition_id)  # who comes next begins there
-            marks.forget(partition.partition_id)
-            session.leave(partition.partition_id)
-            ledger.left(partition.partition_id)
-
-        async def handle(partition: Any, events: Any) -> None:
-            lane = lanes.get(partition.partition_id)
-            if events and lane is not None:
-                await lane.put(events)
-
         async def failed(partition: Any, error: Exception) -> None:
             self._failed(session, partition.partition_id if partition else "", error)
 
         await client.receive_batch(
-            handle,
+            reader.handle,
             max_batch_size=_BATCH,
             prefetch=_BATCH,
             starting_position="-1",  # where there is no checkpoint; `@latest` loses what comes before the first event
             on_error=failed,
-            on_partition_initialize=took,
-            on_partition_close=left,
+            on_partition_initialize=reader.took,
+            on_partition_close=reader.left,
         )
-
-    async def _leave(self, lane: hub_lanes.Lane) -> None:
-        """Let what is on its way become durable, within reason."""
-        try:
-            async with asyncio.timeout(self._timing.store.total_seconds()):
-                await lane.empty()
-        except TimeoutError:
-            pass  # it comes again
-        await lane.close()
 
     async def _carry(self, session: hub_watch.Session, partition: str, events: list[Any]) -> bool:
         """Accept; True: it may be acknowledged, and after a failure nothing later may be. Never raises."""
@@ -348,15 +307,6 @@ class HubSource:
         why = meanings.clean(f"{type(error).__name__}: {error}")
         self.last_error, self.last_error_at = why, clock.now()
         _log.warning("azure.hub-failed", hub=self.name, partition=partition, why=why)
-
-
-def _checkpoint(partition: Any, event: Any) -> dict[str, Any]:
-    return {**_names(partition), "offset": event.offset, "sequence_number": event.sequence_number}
-
-
-def _names(partition: Any) -> dict[str, Any]:
-    names = ("fully_qualified_namespace", "eventhub_name", "consumer_group", "partition_id")
-    return {name: getattr(partition, name) for name in names}
 
 
 def body_of(event: Any) -> bytes:

@@ -1,13 +1,17 @@
-"""The way of one partition's events from the SDK to being durable: in order, and with the next ones on their heels.
+"""The way of events from the SDK to being durable, partition by partition: in order, the next ones on their heels.
 
-While one commit runs the SDK goes on receiving; what gathers meanwhile is the next commit. It acknowledges nothing.
+While one commit runs the SDK goes on receiving; what gathers meanwhile is the next commit. A checkpoint is noted only
+for what is durable. Nothing here stores, or opens or closes a client.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from responder.azure import bookmarks, event_hub, hub_watch
 
 _AHEAD = 900
 """Events that may wait for the commit before them; then the SDK waits, and the hub keeps the rest."""
@@ -59,3 +63,69 @@ class Lane:
             if not await self._carry(events):
                 self._broken, self._waiting = True, []
                 self._taken.set()
+
+
+class Reader:
+    """What the SDK calls while one client lives. Nothing here raises: the SDK would go on without telling."""
+
+    def __init__(
+        self,
+        session: hub_watch.Session,
+        ledger: bookmarks.Ledger,
+        marks: bookmarks.Bookmarks,
+        carry: Callable[[str, list[Any]], Awaitable[bool]],
+        timing: event_hub.Timing,
+    ) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._marks = marks
+        self._carry = carry
+        self._timing = timing
+        self._lanes: dict[str, Lane] = {}
+
+    async def took(self, partition: Any) -> None:
+        """A partition became ours."""
+        id_ = partition.partition_id
+
+        async def carry(events: list[Any]) -> bool:
+            accepted = await self._carry(id_, events)
+            if accepted:
+                self._marks.note(_checkpoint(partition, events[-1]))
+            return accepted
+
+        self._lanes[id_] = Lane(carry)
+        self._session.handled.setdefault(id_, self._ledger.positions.get(id_, -1))
+        self._session.names = _names(partition)
+        self._session.taken.set()
+
+    async def handle(self, partition: Any, events: list[Any]) -> None:
+        """Send events on their way."""
+        lane = self._lanes.get(partition.partition_id)
+        if events and lane is not None:
+            await lane.put(events)
+
+    async def left(self, partition: Any, reason: Any) -> None:
+        """It is not ours any more. What is on its way becomes durable, within reason."""
+        id_ = partition.partition_id
+        lane = self._lanes.pop(id_, None)
+        if lane is not None:
+            try:
+                async with asyncio.timeout(self._timing.store.total_seconds()):
+                    await lane.empty()
+            except TimeoutError:
+                pass  # it comes again
+            await lane.close()
+        if reason.name == "SHUTDOWN":  # and not OWNERSHIP_LOST: the new owner may have gone further
+            await self._marks.write(id_)  # who comes next begins there
+        self._marks.forget(id_)
+        self._session.leave(id_)
+        self._ledger.left(id_)
+
+
+def _checkpoint(partition: Any, event: Any) -> dict[str, Any]:
+    return {**_names(partition), "offset": event.offset, "sequence_number": event.sequence_number}
+
+
+def _names(partition: Any) -> dict[str, Any]:
+    names = ("fully_qualified_namespace", "eventhub_name", "consumer_group", "partition_id")
+    return {name: getattr(partition, name) for name in names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib import parse
 
 import click
 
@@ -133,7 +134,7 @@ def _say(config: Path, run_id: str, topic: str, reason: str, accept_loss: str | 
 
     async def together() -> views.Json:
         body = {"topic": topic, "by": reach.who(), "reason": reason, "accept_loss": accept_loss}
-        return await reach.ask_daemon(loaded, f"/api/v1/runs/{run_id}/signals", body)
+        return await reach.ask_daemon(loaded, f"/api/v1/runs/{parse.quote(run_id, safe='')}/signals", body)
 
     return reach.run(reach.either(loaded, alone, together))
 

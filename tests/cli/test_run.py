@@ -6,28 +6,14 @@ import asyncio
 import signal
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from responder import logs
+from responder.azure import inventory
 from responder.store import sqlite
 from tests.cli import clouds, terminal
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with clouds.cloud(tmp_path_factory.mktemp("cloud")) as environment:
-        yield environment
-
-
-@pytest.fixture
-def here(cloud: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The cloud's variables are set, and logging stays as the tests have it."""
-    monkeypatch.setattr(logs, "configure", lambda _: None)
-    for name, value in cloud.items():
-        monkeypatch.setenv(name, value)
-    return cloud
 
 
 def steps(said: terminal.Said) -> dict[str, str]:
@@ -73,15 +59,16 @@ def test_a_cancelled_run_ends_with_1_and_says_what_is_left(
 
 
 def test_ctrl_c_leaves_the_run_in_the_journal(cloud: dict[str, str], tmp_path: Path):
-    config = clouds.settings(tmp_path, cloud, restore="{resource_groups: {centralus: rg-recovery}, poll: 1h}")
+    config = clouds.settings(tmp_path, cloud, restore="{resource_groups: {centralus: nosuch}, retry: 1h}")
     run = ("run", "geo-restore", "--server", "bank", "--yes", "--config", config)
     with clouds.running(tmp_path, *run, environment=cloud) as process:
-        clouds.wait(lambda: "waits for" in (tmp_path / "err").read_text(), process)
+        clouds.wait(lambda: "waits for retry" in (tmp_path / "err").read_text(), process)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 1
     told = (tmp_path / "err").read_text()
     assert "Traceback" not in told
-    assert told.rstrip().endswith("responder: Interrupted. [cli.interrupted]") or "waits for approval" in told
+    assert told.endswith("responder: Interrupted. [cli.interrupted]\n")
+    assert "stays in the journal" in told
     listed = terminal.in_a_process("runs", "list", "--json", "--config", config, **cloud)
     assert [row["state"] for row in listed.json["runs"]] == ["waiting"]
     assert listed.json["runs"][0]["id"] in told
@@ -116,7 +103,10 @@ def test_what_cannot_be_run_is_told(
     responder("run", *arguments, "--config", config, "--json").complains_in_json(error)
 
 
-def test_a_cloud_that_does_not_answer_is_told(responder: terminal.Responder, here: dict[str, str], tmp_path: Path):
+def test_a_cloud_that_does_not_answer_is_told(
+    responder: terminal.Responder, here: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inventory, "_PAUSE", timedelta(0))
     azure = "{subscriptions: [x], resource_manager: 'https://127.0.0.1:1', credential: managed-identity}"
     config = clouds.settings(tmp_path, here, azure=azure)
     said = responder("run", "geo-restore", "--server", "shop", "--yes", "--config", config)

@@ -225,7 +225,7 @@ def name_of(number: int) -> str:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
 async def test_killed_at_any_write_it_ends_the_same_and_nothing_is_done_twice(course: Course, memory: Path) -> None:
-    described = [nights.a_server(name_of(n), course.region, **course.server) for n in range(200)]
+    described = [nights.a_server(name_of(n), course.region, **course.server) for n in range(250)]
     options = server.Options(data_plane=False, data_dir=memory / "cloud")
     async with server.running(nights.an_estate(described), options) as sim, living(sim) as mothers:
         sim.world.data = nights.Harbour(sim.world.now)

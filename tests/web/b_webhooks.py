@@ -124,6 +124,11 @@ class Tenant:
         return web.Response(status=self.status, body=body, headers=self.headers, content_type="application/json")
 
 
+async def _elsewhere(_: web.Request) -> web.Response:
+    """Where the address may lead to: a good answer, with a key that is not the tenant's."""
+    return web.json_response({"keys": [jwk("two")]})
+
+
 @contextlib.asynccontextmanager
 async def tenant() -> AsyncIterator[Tenant]:
     """A tenant that publishes key `one`."""
@@ -131,6 +136,7 @@ async def tenant() -> AsyncIterator[Tenant]:
     made.go_on.set()
     app = web.Application()
     app.router.add_get("/keys", made.answer)
+    app.router.add_get("/elsewhere", _elsewhere)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -122,6 +123,17 @@ async def test_packed_bodies_that_are_none(daemon: b.Daemon, coding: str, packed
     assert await daemon.status() == 202
 
 
+def test_a_bomb_is_not_unpacked_to_see_how_large_it_is() -> None:
+    packed = gzip.compress(b" " * 50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(web.HTTPRequestEntityTooLarge):
+            bodies.unpacked(packed, "gzip", LIMIT)
+        assert tracemalloc.get_traced_memory()[1] < 20 * LIMIT
+    finally:
+        tracemalloc.stop()
+
+
 @given(st.binary(max_size=2000), st.sampled_from(["gzip", "deflate"]))
 def test_no_bytes_break_the_unpacking(data: bytes, coding: str) -> None:
     try:
@@ -205,6 +217,17 @@ async def test_bodies_that_wait_for_the_store_are_bounded_together(
         for task in held:
             task.cancel()
         await asyncio.gather(*held, return_exceptions=True)
+
+
+async def test_bodies_are_let_go_when_they_are_stored_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "_HELD", 0)
+    async with b.daemon(tmp_path, body_limit=LIMIT) as daemon:
+        blank = b" " * (LIMIT - 10)
+        assert [await daemon.status(data=blank + f"[{i}]".encode()) for i in range(9)] == [202] * 9
+        assert [await daemon.status(data=blank) for _ in range(9)] == [400] * 9
+        assert await daemon.status() == 202
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""A step that cannot even be begun is put off, not spun on, and what it may have done before is not forgotten."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from responder.core import playbooks, runs, tolerances
+from responder.flow import act, wakes
+from responder.store import sqlite
+from tests.contracts import samples
+from tests.flow import steps
+
+
+@pytest.fixture
+def stage(store: sqlite.Store) -> act.Act:
+    doors = steps.Stage().context("restore").doors
+    return act.Act(store, doors, tolerances.Tolerance(), wake=wakes.Wake(), assess=wakes.Wake())
+
+
+async def claimed(store: sqlite.Store, time: Any, run: runs.Run) -> runs.Run:
+    await store.runs.submit(run)
+    found = await store.runs.claim(time.now)
+    assert found is not None
+    return found
+
+
+async def test_while_its_server_is_not_in_the_inventory_a_run_waits(store: sqlite.Store, stage: act.Act, time: Any):
+    left = await stage.carry_on(await claimed(store, time, samples.run("r")))
+    assert (left.state, left.waiting_for) == (runs.State.WAITING, "retry")
+    assert left.wake_at == time.now + steps.RETRY
+    record = (await store.runs.steps(left.id))["restore"]
+    assert (record.state, record.attempts) == (runs.StepState.BEGUN, 1)
+    assert "is not in the inventory" in record.why
+    assert await store.runs.claim(time.now) is None
+
+
+async def test_a_step_kind_that_is_gone_is_told_and_not_spun_on(store: sqlite.Store, stage: act.Act, time: Any):
+    await store.estate.put_servers([samples.server("r")])
+    old = dataclasses.replace(samples.PLAYBOOK, steps=(playbooks.Step(id="restore", kind="of-last-year"),))
+    left = await stage.carry_on(await claimed(store, time, dataclasses.replace(samples.run("r"), playbook=old)))
+    assert left.state is runs.State.WAITING
+    assert "no step kind 'of-last-year'" in (await store.runs.steps(left.id))["restore"].why
+
+
+async def test_an_interrupted_step_is_still_to_be_reconciled_when_its_server_is_back(
+    store: sqlite.Store, stage: act.Act, time: Any
+):
+    run = await claimed(store, time, samples.run("r"))
+    await store.runs.write(run, samples.record(state=runs.StepState.BEGUN))
+    await stage.carry_on(run)
+    assert (await store.runs.steps(run.id))["restore"].state is runs.StepState.BEGUN
