@@ -21,7 +21,7 @@ from responder.store import sqlite
 OUTAGE = outages.OutageId("8TGK-9Q0@eastus2")
 _DEADLINE = timedelta(seconds=85)
 _FRAME = timedelta(seconds=0.25)
-_KILLS_AT = tuple(timedelta(seconds=s) for s in (4, 7, 10, 13, 17, 24, 30.5, 36, 44, 49))
+_KILLS_AT = tuple(timedelta(seconds=s) for s in (4, 7, 10, 13, 17, 24, 28.3, 36, 44, 49))
 """Around every step of the scenario: intake, start of the restores, polls, hold, cut-over, discard."""
 
 
