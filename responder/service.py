@@ -21,8 +21,8 @@ import structlog
 from responder import channels, clock, playbook_files, settings, steps
 from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
 from responder.channels import log, webhook
-from responder.core import evidence, playbooks, runs
-from responder.flow import act, announce, assess, intake, listening, reconcile, wakes, watch
+from responder.core import evidence, playbooks
+from responder.flow import act, announce, assess, by_hand, intake, listening, reconcile, wakes, watch
 from responder.flow import inventory as inventory_stage
 from responder.postgres import addresses, probes, verification
 from responder.steps import doors
@@ -169,44 +169,11 @@ async def refresh_inventory(parts: Parts) -> None:
     await parts.store.estate.put_servers(listed)
 
 
-_FOR_A_WORD = frozenset({"hold", "watch"})
-"""Step kinds that wait for what a human or a decision says."""
-
-
-async def carried_out(parts: Parts, run_id: runs.RunId) -> AsyncIterator[runs.Run]:
-    """Carry out one run until it ends, and no other; gives it each time it has moved or waits.
-
-    For a run by hand while the daemon is down. While we hold the store nobody can say a word to the run, and nobody
-    decides: one that waits for either is left. Left half-way, the run goes on from its journal next time.
-    """
-    stage, look_at = actor(parts), clock.now()
-    while True:
-        if clock.now() >= look_at:
-            await _look(parts, run_id)
-            look_at = clock.now() + parts.config.probes.interval_in_outage
-        others = [run.id for run in await parts.store.runs.list(100_000, active_only=True) if run.id != run_id]
-        run = await parts.store.runs.claim(clock.now(), excluding=others)
-        if run is not None:
-            run = await stage.carry_on(run)
-            yield run
-            if run.state.ended:
-                return
-        current = await parts.store.runs.get(run_id)
-        assert current is not None, "a submitted run stays in the journal"
-        step = current.playbook.step(current.step or "")
-        if step is None or (current.state is runs.State.WAITING and step.kind in _FOR_A_WORD):
-            return
-        await parts.wakes["act"].wait(current.wake_at, timedelta(seconds=1))
-
-
-async def _look(parts: Parts, run_id: runs.RunId) -> None:
-    """Probe the server of a run: the guard before a cut-over wants fresh proof, and no daemon looks."""
-    run = await parts.store.runs.get(run_id)
-    server = await parts.store.estate.server(run.server_id) if run else None
-    if server is not None and server.fqdn:
-        before = (await parts.store.estate.health([server.id])).get(server.id, evidence.Health())
-        probe = await parts.databases.probe(server.fqdn)
-        await parts.store.estate.put_health({server.id: evidence.observe(before, probe)})
+def one_run(parts: Parts) -> by_hand.ByHand:
+    """What carries out one run and no other, for a run by hand while the daemon is down."""
+    probes = parts.config.probes
+    looks = by_hand.Looks(probe=parts.databases.probe, every=probes.interval_in_outage, longest_gap=probes.fresh)
+    return by_hand.ByHand(parts.store, actor(parts), looks, parts.wakes["act"])
 
 
 def _ways(config: Sequence[settings.Channel]) -> list[channels.Channel]:

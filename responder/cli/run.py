@@ -95,7 +95,7 @@ async def _alone(loaded: settings.Settings, asked: requests.RunRequest, *, quiet
         found = await requests.submit_or_go_on(parts.store, planned)
         click.echo(f"{'going on with' if found.id != planned.id else 'started'} {found.id}", err=True)
         try:
-            async for state in service.carried_out(parts, found.id):
+            async for state in service.one_run(parts).carry_out(found.id):
                 if not quiet:
                     waits = f", waits for {state.waiting_for}" if state.waiting_for else ""
                     click.echo(f"{state.state}: {state.step or 'ended'}{waits}", err=True)

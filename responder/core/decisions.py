@@ -167,10 +167,11 @@ def _is_over(facts: Facts, verdict: evidence.Verdict) -> bool:
     """A healthy probe outranks an open event; a closed event does not outrank a silent server."""
     if verdict is evidence.Verdict.UP:
         return True
-    blind = verdict in (evidence.Verdict.UNPROVEN, evidence.Verdict.UNKNOWN)
     if _dropped(facts) and facts.copy.state in (copies.State.RESTORING, copies.State.READY):
         return False  # being left out is no recovery: what exists is held
-    return blind and not facts.outage.goes_on_for(facts.server)
+    # A server that was never reached is believed to be back with its region. One that was not probed lately is not:
+    # after a restart of ours that is every server, and their copies must not go for it.
+    return verdict is evidence.Verdict.UNPROVEN and not facts.outage.goes_on_for(facts.server)
 
 
 def _other_cause(facts: Facts, policy: Policy, verdict: evidence.Verdict) -> str | None:

@@ -72,9 +72,9 @@ async def copy_and_consent(store: sqlite.Store, run: runs.Run | None) -> tuple[c
 
 
 def newest_word(signals: Sequence[runs.Signal]) -> runs.Signal | None:
-    """The newest approve or decline; a later word replaces an earlier one."""
+    """The newest approve or decline, in the order they were stored: clocks can be set back, the journal cannot."""
     words = [signal for signal in signals if signal.topic in (runs.Topic.APPROVE, runs.Topic.DECLINE)]
-    return max(words, key=lambda signal: signal.at, default=None)
+    return words[-1] if words else None
 
 
 def consent_of(word: runs.Signal | None) -> cutovers.Consent | None:

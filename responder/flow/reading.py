@@ -9,6 +9,7 @@ parser of now: events that are recorded already are known by their identity and 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -25,6 +26,9 @@ _BATCH = 200
 
 _EXCERPT = 2_000
 """Bytes of an arrival that goes into the quarantine whole; it is kept whole, too."""
+
+_SMALL = 16 * 1024
+"""Bytes that are read on the spot; above that, a thread costs less than the wait of everybody else."""
 
 Changed = dict[outages.OutageId, outages.Outage]
 
@@ -60,7 +64,7 @@ class Reading:
         self, received: rows.Received
     ) -> tuple[list[events.HealthEvent], list[payloads.Unreadable], Changed]:
         """New events, what could not be read, and the outages as they stand after them."""
-        parsed = payloads.parse(received.body)
+        parsed = await _parsed(received.body)
         known = await self._store.intake.known([event.identity for event in parsed.events])
         fresh: list[events.HealthEvent] = []
         spoiled = list(parsed.unreadable)
@@ -129,6 +133,11 @@ class Reading:
                 new[found[0]] = found[1]
                 _log.info("server.reported", server=found[0], state=found[1].state, cause=found[1].cause)
         return new
+
+
+async def _parsed(body: bytes) -> payloads.Parsed:
+    """What a body holds. A large one is read in a thread, so that signs of life and answers are not held up by it."""
+    return payloads.parse(body) if len(body) <= _SMALL else await asyncio.to_thread(payloads.parse, body)
 
 
 async def again(store: sqlite.Store, ids: Sequence[str]) -> views.Json:

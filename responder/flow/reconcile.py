@@ -43,6 +43,8 @@ _LONGEST_OBEYED = timedelta(hours=1)
 _OVERLAP = timedelta(hours=6)
 """An event becomes visible later than the time it carries; asking again for what is known costs nothing."""
 _SAVE_EVERY = timedelta(minutes=5)
+_SMALL = 16 * 1024
+"""Bytes of an event that is read on the spot; a larger one is read in a thread, and holds up nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,8 @@ class Poll:
 
     async def _hear(self, events: Sequence[bytes], heard: set[str]) -> None:
         """Store what is new; the page counts as heard only when it is durable."""
-        found = {key: body for body in events if (key := key_of(body)) is not None}
+        keys = [key_of(body) if len(body) <= _SMALL else await asyncio.to_thread(key_of, body) for body in events]
+        found = {key: body for key, body in zip(keys, events, strict=True) if key is not None}
         fresh = {key: body for key, body in found.items() if key not in self._heard}
         now = clock.now()
         await self._door.accept(

@@ -7,8 +7,9 @@ Output `verdict`: `cut-over`, or `not-needed` when the region returned at the la
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime, timedelta
 
-from responder.core import cutovers, decisions, evidence, runs, servers
+from responder.core import cutovers, decisions, evidence, runs, servers, tolerances
 from responder.steps import doors
 
 EFFECT = "idempotent"
@@ -22,11 +23,10 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     decision = ctx.situation.decision
     if decision is not None and decision.action is decisions.Action.STAND_DOWN:
         return runs.Done(output={"verdict": "not-needed"})
-    refusals = await _refusals(ctx)
-    if refusals:
-        # The copy stays as it is; the next decision says whether to try again or to stand down.
-        return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="decision")
-    target = str(ctx.output_of("restore").get("fqdn", ""))
+    obstacle = await _obstacle(ctx)
+    if obstacle is not None:
+        return obstacle
+    target = _target(ctx)
     followed = ctx.dns_record()
     if followed is None:
         return _done(ctx, record=None, before=None, target=target)
@@ -42,7 +42,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
 
 async def reconcile(ctx: doors.Context) -> runs.Done | runs.NotStarted:
     """Does the record point at the copy already? Then it was done, whatever the region does now."""
-    target = str(ctx.output_of("restore").get("fqdn", ""))
+    target = _target(ctx)
     followed = ctx.dns_record()
     if followed is None or await ctx.doors.dns.read_cname(*followed) != target:
         return runs.NotStarted()
@@ -50,13 +50,42 @@ async def reconcile(ctx: doors.Context) -> runs.Done | runs.NotStarted:
     return _done(ctx, record=f"{zone.name}/{name}", before=None, target=target)
 
 
-async def _refusals(ctx: doors.Context) -> tuple[cutovers.Refusal, ...]:
-    facts = ctx.situation.facts
-    if facts is None:
-        return ()  # a human's run without an outage: `hold` had the human's word
+async def _obstacle(ctx: doors.Context) -> runs.Outcome | None:
+    """Why the record is not written now, asked on a probe of this very moment; None: nothing stands against it."""
+    policy, facts = ctx.doors.rules.policy, ctx.situation.facts
     probe = await ctx.doors.databases.probe(ctx.situation.server.fqdn)
-    fresh = dataclasses.replace(facts, health=evidence.observe(facts.health, probe))
-    return cutovers.refusals(decisions.cut_over_request(fresh, ctx.doors.rules.policy, probe.at))
+    if facts is None:
+        return _obstacle_by_hand(ctx, probe)
+    # A silence that was only looked at long ago and just now proves nothing in between.
+    health = evidence.observe(facts.health, probe, longest_gap=policy.evidence.fresh)
+    fresh = dataclasses.replace(facts, health=health)
+    if cutovers.refusals(decisions.cut_over_request(fresh, policy, probe.at)):
+        # The copy stays as it is; the next decision says whether to try again or to stand down.
+        return runs.Wait(until=ctx.now + policy.review, topic="decision")
+    return None
+
+
+def _obstacle_by_hand(ctx: doors.Context, probe: evidence.Probe) -> runs.Outcome | None:
+    """A human's run without an outage: their word counts, and what nobody can sign away still does."""
+    tolerance, copy = ctx.situation.tolerance, ctx.output_of("restore").get("copy")
+    if probe.answered:
+        return runs.Fail(why=f"the server answers, so nothing is sent away from it; {copy} is left as it is")
+    if tolerance.cutover is tolerances.Cutover.NEVER:
+        return runs.Fail(why=f"its owner declared outage-cutover=never; {copy} is left as it is")
+    point = ctx.output_of("verify").get("recovery_point")
+    loss = probe.at - datetime.fromisoformat(str(point)) if point else None
+    accepted = (ctx.situation.consent.payload if ctx.situation.consent else {}).get("loss_accepted_s")
+    limits = [tolerance.rpo, timedelta(seconds=float(accepted)) if accepted is not None else None]
+    limit = max((each for each in limits if each is not None), default=None)
+    if limit is None or (loss or ctx.doors.rules.policy.loss_bound) > limit:
+        # Nobody has agreed to lose that much: wait for `runs approve --accept-loss`.
+        return runs.Wait(until=ctx.now + timedelta(hours=1), topic="approval")
+    return None
+
+
+def _target(ctx: doors.Context) -> str:
+    """The copy's name, as DNS gives it back."""
+    return str(ctx.output_of("restore").get("fqdn", "")).rstrip(".").lower()
 
 
 def _done(ctx: doors.Context, *, record: str | None, before: str | None, target: str) -> runs.Done:

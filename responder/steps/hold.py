@@ -1,7 +1,7 @@
 """`hold`: keep the finished copy until the decision says to cut over, or that it is not needed.
 
-Output `verdict`: `cut-over` or `not-needed`. In a run that a human started, the human's word counts first; without an
-outage there is nothing else to go by.
+Output `verdict`: `cut-over` or `not-needed`. In a run that a human started, their yes counts at once; after a no the
+copy is kept until the region is back. Without an outage there is nothing else to go by: a no throws the copy away.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ _LONG = timedelta(hours=1)
 
 async def execute(ctx: doors.Context) -> runs.Outcome:
     """Ask the newest decision; without an outage, the newest signal."""
-    if ctx.run.outage_id is None or (ctx.by_hand and ctx.situation.consent is not None):
-        return _by_hand(ctx)
+    word = ctx.situation.consent
+    if ctx.run.outage_id is None:
+        return _without_outage(ctx, word)
+    if ctx.by_hand and word is not None and word.topic is runs.Topic.APPROVE:
+        return runs.Done(output={"verdict": "cut-over"})
     decision = ctx.situation.decision
     if decision is None:
         return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="decision")
@@ -31,8 +34,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     return runs.Wait(until=max(decision.review_at, ctx.now + timedelta(seconds=1)), topic=topic)
 
 
-def _by_hand(ctx: doors.Context) -> runs.Outcome:
-    word = ctx.situation.consent
+def _without_outage(ctx: doors.Context, word: runs.Signal | None) -> runs.Outcome:
     if word is None:
         return runs.Wait(until=ctx.now + _LONG, topic="approval")
     return runs.Done(output={"verdict": "cut-over" if word.topic is runs.Topic.APPROVE else "not-needed"})

@@ -1,7 +1,8 @@
 """`restore`: bring up a copy of the server in the paired region from its newest geo-replicated backup.
 
-The name of the copy derives from (server, run, number), so after a crash it is found and adopted instead of made
-twice. The operation's token is saved before the first poll. The source server is never asked anything.
+What is asked for is written down before it is asked for, under a name that derives from (server, run, number): after a
+crash the copy is found and adopted instead of made twice. The operation's token is saved before the first poll. The
+source server is never asked anything.
 """
 
 from __future__ import annotations
@@ -37,33 +38,49 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     if "token" in saved:
         return await _poll(ctx, saved)
     if "adopted" in saved:
-        return await _look(ctx, saved)
+        return await _look(ctx)
+    if "copy" in saved:
+        # It was asked for once, and nothing is known of the answer: never again without looking.
+        try:
+            there = await reconcile(ctx)
+        except errors.AzureError as error:
+            return ctx.look_again(error)
+        if not isinstance(there, runs.NotStarted):
+            return there
     if not _still_wanted(ctx):
         return runs.Done(output={"verdict": "not-needed"})
-    try:
-        request = _request(ctx, int(saved.get("number", 1)))
-        token = await ctx.doors.control_plane.restore(request)
-    except errors.InputError as error:
-        return runs.Fail(why=str(error))
-    except errors.AzureError as error:
-        return await _refused(ctx, error)
-    await ctx.save({**_number(saved), "token": token, "copy": request.target_id})
-    return runs.Wait(until=ctx.now, topic="operation")
+    return await _ask(ctx)
 
 
 async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
-    """A restore was begun and nothing more is known: is the copy there?"""
+    """A restore may have been begun and nothing more is known: is the copy there?"""
     if "token" in ctx.record.saved or "adopted" in ctx.record.saved:
         return runs.NotStarted()  # its handle was saved: `execute` goes on from it
-    request = _request(ctx, int(ctx.record.saved.get("number", 1)))
+    request = _request(ctx)
     found = await ctx.doors.control_plane.find(request.target_id)
     if found is None:
         return runs.NotStarted()
     return _adopt(ctx, request, found)
 
 
+async def _ask(ctx: doors.Context) -> runs.Outcome:
+    """Ask for the restore. What is asked for is written down first: tags and settings may change meanwhile."""
+    try:
+        request = _request(ctx)
+    except errors.InputError as error:
+        return runs.Fail(why=str(error))
+    intent = {**_intent(ctx), "copy": request.target_id, "region": request.target_region}
+    await ctx.save(intent)
+    try:
+        token = await ctx.doors.control_plane.restore(request)
+    except errors.AzureError as error:
+        return await _refused(ctx, request, intent, error)
+    await ctx.save({**intent, "token": token})
+    return runs.Wait(until=ctx.now, topic="operation")
+
+
 async def _poll(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
-    request = _request(ctx, int(saved.get("number", 1)))
+    request = _request(ctx)
     try:
         progress = await ctx.doors.control_plane.poll_restore(request, saved["token"])
     except errors.AzureError as error:
@@ -72,24 +89,24 @@ async def _poll(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
         case restores.InProgress(retry_after=after):
             return runs.Wait(until=ctx.now + (after or ctx.doors.rules.poll), topic="operation")
         case restores.Succeeded():
-            return await _look(ctx, saved)
+            return await _look(ctx)
         case restores.Lost():
-            adopted = {**_number(saved), "adopted": True, "copy": request.target_id}
-            return runs.Wait(until=ctx.now, topic="operation", saved=adopted)
+            return runs.Wait(until=ctx.now, topic="operation", saved={**_intent(ctx), "adopted": True})
         case restores.OperationFailed(code=code, message=message):
+            why = f"{code}: {message} (look whether {request.target_id} was left behind)"
             again = {"number": int(saved.get("number", 1)) + 1}
-            return runs.Retry(after=ctx.doors.rules.retry, why=f"{code}: {message}", saved=again)
+            return runs.Retry(after=ctx.doors.rules.retry, why=why, saved=again)
 
 
-async def _look(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
+async def _look(ctx: doors.Context) -> runs.Outcome:
     """Look at the copy itself: after success, and where the operation's token is of no use."""
-    request = _request(ctx, int(saved.get("number", 1)))
+    request = _request(ctx)
     try:
         found = await ctx.doors.control_plane.find(request.target_id)
     except errors.AzureError as error:
         return ctx.look_again(error)
     if found is None:
-        return runs.Retry(after=ctx.doors.rules.retry, why="the copy is not there", saved=_number(saved))
+        return runs.Retry(after=ctx.doors.rules.retry, why="the copy is not there", saved=_intent(ctx))
     if not found.ready:
         return runs.Wait(until=ctx.now + ctx.doors.rules.poll, topic="operation")
     return runs.Done(
@@ -97,27 +114,33 @@ async def _look(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
     )
 
 
-async def _refused(ctx: doors.Context, error: errors.AzureError) -> runs.Outcome:
+async def _refused(
+    ctx: doors.Context, request: restores.RestoreRequest, intent: Mapping[str, Any], error: errors.AzureError
+) -> runs.Outcome:
     """The request failed. Whether it had an effect is only known by looking."""
     after = max(ctx.doors.rules.retry, error.retry_after or timedelta())
     if error.code not in _LOOK_FIRST:
-        return runs.Retry(after=after, why=str(error))
-    request = _request(ctx, int(ctx.record.saved.get("number", 1)))
-    found = await ctx.doors.control_plane.find(request.target_id)
+        return runs.Retry(after=after, why=str(error), saved=intent)
+    try:
+        found = await ctx.doors.control_plane.find(request.target_id)
+    except errors.AzureError as blind:
+        return runs.Retry(after=after, why=f"{error}; and then {blind}", saved=intent)
     if found is None:
-        return runs.Retry(after=after, why=str(error))
+        return runs.Retry(after=after, why=str(error), saved=intent)
     return _adopt(ctx, request, found)
 
 
 def _adopt(ctx: doors.Context, request: restores.RestoreRequest, found: restores.FoundServer) -> runs.Outcome:
     if found.tags.get(TAG_RUN) != ctx.run.id:
         return runs.Fail(why=f"{request.target_id} exists and was not made by this run; it is left alone")
-    adopted = {**_number(ctx.record.saved), "adopted": True, "copy": request.target_id}
+    adopted = {**_intent(ctx), "adopted": True, "copy": request.target_id, "region": request.target_region}
     return runs.Wait(until=ctx.now, topic="operation", saved=adopted)
 
 
-def _number(saved: Mapping[str, Any]) -> dict[str, Any]:
-    return {"number": int(saved.get("number", 1))}
+def _intent(ctx: doors.Context) -> dict[str, Any]:
+    """What was asked for, without the handles of an operation that is over."""
+    saved = ctx.record.saved
+    return {"number": int(saved.get("number", 1)), **{key: saved[key] for key in ("copy", "region") if key in saved}}
 
 
 def _still_wanted(ctx: doors.Context) -> bool:
@@ -126,7 +149,23 @@ def _still_wanted(ctx: doors.Context) -> bool:
     return ctx.by_hand or (decision is not None and decision.action in _WANTED)
 
 
-def _request(ctx: doors.Context, number: int) -> restores.RestoreRequest:
+def _request(ctx: doors.Context) -> restores.RestoreRequest:
+    """The request as it was written down, else as it would be made now.
+
+    Raises:
+        InputError: there is nowhere to restore to.
+    """
+    saved = ctx.record.saved
+    if "copy" in saved and "region" in saved:
+        target, region = servers.server_id(str(saved["copy"])), regions.normalise(str(saved["region"]))
+    else:
+        target, region = _target(ctx, int(saved.get("number", 1)))
+    return restores.RestoreRequest(
+        source=ctx.situation.server, target_id=target, target_region=region, tags={TAG_RUN: ctx.run.id}
+    )
+
+
+def _target(ctx: doors.Context, number: int) -> tuple[servers.ServerId, regions.RegionName]:
     server, region = ctx.situation.server, ctx.target_region()
     if region is None:
         raise errors.InputError(
@@ -147,9 +186,4 @@ def _request(ctx: doors.Context, number: int) -> restores.RestoreRequest:
         family=server.family,
         name=servers.copy_name(server, ctx.run.id, number),
     )
-    return restores.RestoreRequest(
-        source=server,
-        target_id=servers.id_of(address),
-        target_region=region,
-        tags={TAG_RUN: ctx.run.id},
-    )
+    return servers.id_of(address), region

@@ -24,6 +24,9 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     if decision.playbook == decisions.GEO_RESTORE:
         return runs.Done(output={"verdict": "handed-over"})
     if decision.action is decisions.Action.OBSERVE and not outage.goes_on_for(ctx.situation.server):
-        back = decision.reasons[0].id in ("up", "closed")
+        seen = decision.reasons[0].id
+        if seen in ("unknown", "failing"):
+            return runs.Wait(until=max(decision.review_at, ctx.now + timedelta(seconds=1)), topic="decision")
+        back = seen in ("up", "closed")
         return runs.Done(output={"verdict": "over" if back else "other-cause"})
     return runs.Wait(until=max(decision.review_at, ctx.now + timedelta(seconds=1)), topic="decision")

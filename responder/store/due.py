@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
 
 from responder.core import runs
-from responder.store import run_rows
+from responder.store import apart, codec, run_rows
 
 # Three ways of being due, each one look into an index; the oldest of the three first ones is the oldest of all.
 _DUE = """
@@ -43,14 +46,17 @@ NEXT_WAKE = """
 """
 
 
-def claim(connection: sqlite3.Connection, wanted: Mapping[str, str]) -> runs.Run | None:
-    """The run that has been due longest, under a new fence; None when none is.
-
-    Args:
-        wanted: `now`, a stamp, and `excluding`, a JSON array of run ids.
-    """
-    found = connection.execute(_DUE, wanted).fetchone()
-    if found is None:
-        return None
-    connection.execute("UPDATE runs SET fence = fence + 1 WHERE number = ?", (found["number"],))
-    return run_rows.run(connection.execute("SELECT * FROM runs WHERE number = ?", (found["number"],)).fetchone())
+def claim(
+    connection: sqlite3.Connection, now: datetime, excluding: Collection[runs.RunId], unreadable: apart.Apart
+) -> runs.Run | None:
+    """The readable run that has been due longest, under a new fence; None when none is."""
+    while True:
+        wanted = {"now": codec.stamp(now), "excluding": codec.listed({*excluding, *unreadable.keys})}
+        found = connection.execute(_DUE, wanted).fetchone()
+        if found is None:
+            return None
+        row = connection.execute("SELECT * FROM runs WHERE number = ?", (found["number"],)).fetchone()
+        run = unreadable.read(row["id"], functools.partial(run_rows.run, row))
+        if run is not None:
+            connection.execute("UPDATE runs SET fence = fence + 1 WHERE number = ?", (found["number"],))
+            return replace(run, fence=run.fence + 1)

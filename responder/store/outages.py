@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import dataclasses
+import functools
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +12,7 @@ from datetime import datetime
 from responder.core import decisions as core_decisions
 from responder.core import outages as core_outages
 from responder.core import servers
-from responder.store import codec, database
+from responder.store import apart, codec, database
 
 Decided = tuple[core_decisions.Decision, core_decisions.Facts]
 
@@ -21,6 +22,7 @@ class Outages:
 
     def __init__(self, base: database.Database) -> None:
         self._base = base
+        self._apart = apart.Apart("outages")
 
     async def put(self, outages: Sequence[core_outages.Outage]) -> None:
         """Insert or replace. A closed outage reopens when the new value is active and newer (by Azure's time)."""
@@ -37,8 +39,14 @@ class Outages:
         return await self._outages(sql, tracking=tracking_id.upper())
 
     async def open(self) -> builtins.list[core_outages.Outage]:
-        """Those we are not finished with, oldest first; Azure may call some of them resolved."""
-        return await self._outages("SELECT body FROM outages WHERE closed_at IS NULL ORDER BY heard_at, id")
+        """Those we are not finished with, oldest first; Azure may call some of them resolved.
+
+        What this version cannot read is left to the one that wrote it.
+        """
+        rows = await self._base.rows("SELECT id, body FROM outages WHERE closed_at IS NULL ORDER BY heard_at, id")
+        kind = core_outages.Outage
+        read = (self._apart.read(row["id"], functools.partial(codec.load, row["body"], kind)) for row in rows)
+        return [outage for outage in read if outage is not None]
 
     async def list(self, limit: int = 100) -> builtins.list[core_outages.Outage]:
         """All, newest first."""

@@ -15,7 +15,7 @@ from typing import Any
 from responder import clock
 from responder.core import announcements, errors, outages, servers
 from responder.core import runs as core_runs
-from responder.store import codec, database, due, outbox, run_rows
+from responder.store import apart, codec, database, due, outbox, run_rows
 
 
 class Submitted(StrEnum):
@@ -33,6 +33,7 @@ class Runs:
 
     def __init__(self, base: database.Database) -> None:
         self._base = base
+        self._apart = apart.Apart("runs")
 
     async def submit(self, run: core_runs.Run) -> Submitted:
         """Add a run. Asking twice is once, and never raises for it."""
@@ -42,13 +43,13 @@ class Runs:
         """Take the run that has been due longest, under a new fence.
 
         Due is a run that has not ended and is ready, or whose `wake_at` has come, or that has a signal nobody took.
+        A run that this version cannot read is left to the one that wrote it.
 
         Args:
             now: runs that wake at this very moment are due.
             excluding: runs that the caller has in hand.
         """
-        wanted = {"now": codec.stamp(now), "excluding": codec.listed(excluding)}
-        return await self._base.execute_transaction(lambda c: due.claim(c, wanted))
+        return await self._base.execute_transaction(lambda c: due.claim(c, now, excluding, self._apart))
 
     async def write(
         self,
@@ -106,7 +107,8 @@ class Runs:
 
     async def next_wake(self, *, excluding: Collection[core_runs.RunId] = ()) -> datetime | None:
         """The earliest `wake_at` of runs that have not ended, those in the caller's hand apart."""
-        row = await self._base.row(due.NEXT_WAKE, {"excluding": codec.listed(excluding)})
+        left_out = codec.listed({*excluding, *self._apart.keys})
+        row = await self._base.row(due.NEXT_WAKE, {"excluding": left_out})
         return codec.moment_or_none(row["wake_at"]) if row else None
 
     async def journal(self, run_id: core_runs.RunId) -> builtins.list[dict[str, Any]]:

@@ -78,8 +78,8 @@ def test_what_the_example_offers_besides_can_be_had(tmp_path: Path) -> None:
 
 def test_the_example_holds_no_secret() -> None:
     for secret in _secrets(settings.load(EXAMPLE)):
-        assert secret.file is not None
-        assert secret.file.is_absolute()
+        assert secret.env is None
+        assert secret.credential is not None or (secret.file is not None and secret.file.is_absolute())
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,9 @@ def test_the_unit_writes_where_the_store_is_by_default() -> None:
 def test_every_credential_the_example_reads_is_loaded_by_the_unit() -> None:
     loaded = {line.partition(":")[0] for line in _unit("Service", "LoadCredential")}
     folder = Path("/run/credentials/responder.service")
-    files = [secret.file for secret in _secrets(settings.load(EXAMPLE)) if secret.file is not None]
-    assert {file.name for file in files if file.parent == folder} == loaded
+    secrets = list(_secrets(settings.load(EXAMPLE)))
+    files = {secret.file.name for secret in secrets if secret.file is not None and secret.file.parent == folder}
+    assert files | {secret.credential for secret in secrets if secret.credential is not None} == loaded
 
 
 def _with_defaults() -> str:

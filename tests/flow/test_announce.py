@@ -108,7 +108,25 @@ async def test_one_channel_down_keeps_nothing_from_the_others(store: sqlite.Stor
     time.pass_(minutes=1)
     await stage.turn()
     assert down.told == ["a"]
-    assert up.told == ["a", "a"]  # at least once: the key tells a receiver that it is the same
+    assert up.told == ["a"]  # what took it is not told again for the sake of the other
+
+
+async def test_a_channel_that_does_not_answer_holds_up_no_other(store: sqlite.Store, time: Any, until: Any):
+    never, up = asyncio.Event(), Channel("up")
+
+    class Hangs(Channel):
+        async def deliver(self, announcement: announcements.Announcement) -> None:
+            await never.wait()
+            await super().deliver(announcement)
+
+    hangs = Hangs("hangs")
+    await told(store, "a")
+    turn = asyncio.create_task(announcing(store, hangs, up).turn())
+    await until(lambda: up.told)
+    assert not hangs.told
+    never.set()
+    await turn
+    assert hangs.told == ["a"]
 
 
 async def test_a_permanent_refusal_is_final(store: sqlite.Store, time: Any):

@@ -50,8 +50,10 @@ def test_an_empty_file_is_all_defaults(load: Load):
         ("probes: {interval: soon}", "probes.interval", "'soon' is not a duration"),
         ("probes: {concurrency: 0}", "probes.concurrency", "greater than or equal to 1"),
         ("web: {port: 70000}", "web.port", "less than or equal to 65535"),
-        ("web: {token: {}}", "web.token", "give either `env` or `file`"),
-        ("web: {token: {env: A, file: /b}}", "web.token", "give either `env` or `file`"),
+        ("web: {token: {}}", "web.token", "give one of `env`, `file` and `credential`"),
+        ("web: {token: {env: A, file: /b}}", "web.token", "give one of `env`, `file` and `credential`"),
+        ("web: {token: {env: A, credential: b}}", "web.token", "give one of `env`, `file` and `credential`"),
+        ("web: {token: {credential: ../shadow}}", "web.token.credential", "match pattern"),
         ("event_hubs: [{hub: h}]", "event_hubs.0", "give either `connection_string` or `namespace`"),
         ("channels: [{kind: webhook}]", "channels.0", "`url` belongs to kind webhook"),
         ("channels: [{kind: log, url: {env: A}}]", "channels.0", "`url` belongs to kind webhook"),
@@ -165,6 +167,56 @@ def test_a_secret_file_that_is_missing_empty_or_no_text_is_refused(tmp_path: Pat
     assert raised.value.error_id == "settings.secret-missing"
     assert raised.value.place == str(file)
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_credential_is_a_file_that_systemd_has_laid_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "api-token").write_text(f"{SECRET}\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert settings.Secret(credential="api-token").reveal() == SECRET
+
+
+def test_a_credential_that_the_unit_does_not_load_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(errors.InputError) as raised:
+        settings.Secret(credential="api-token").reveal()
+    assert raised.value.error_id == "settings.secret-missing"
+    assert raised.value.place == str(tmp_path / "api-token")
+
+
+@pytest.mark.parametrize("folder", [None, ""])
+def test_outside_of_systemd_there_are_no_credentials(monkeypatch: pytest.MonkeyPatch, folder: str | None):
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    if folder is not None:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", folder)
+    with pytest.raises(errors.InputError, match="CREDENTIALS_DIRECTORY is not set") as raised:
+        settings.Secret(credential="api-token").reveal()
+    assert raised.value.error_id == "settings.secret-missing"
+    assert "LoadCredential" in raised.value.remedy
+
+
+# What they say of themselves.
+
+
+def _sections() -> list[type[settings.Part]]:
+    """Every section, wherever it lies."""
+    found, left = [], [settings.Part]
+    while left:
+        section = left.pop()
+        found.append(section)
+        left.extend(section.__subclasses__())
+    return found
+
+
+def test_every_field_of_every_section_says_what_it_is():
+    sections = _sections()
+    assert {settings.Settings, settings.Decision, settings.Tolerance, settings.GridEntra} < set(sections)
+    silent = [
+        f"{section.__name__}.{name}"
+        for section in sections
+        for name, field in section.model_fields.items()
+        if not (field.description or "").strip().endswith((".", "/"))
+    ]
+    assert sorted(silent) == []
 
 
 # What the core makes of them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -83,10 +84,49 @@ async def test_a_zone_that_is_not_configured_is_told_with_the_setting_to_make(st
         await cut_over.execute(stage.context("cut-over"))
 
 
-async def test_by_hand_without_an_outage_the_humans_word_is_enough(stage: steps.Stage):
+def by_hand(stage: steps.Stage, **payload: float) -> None:
     stage.facts, stage.decision, stage.by = None, None, "ana@laptop"
-    stage.databases.answered = True
+    stage.said(runs.Topic.APPROVE)
+    assert stage.consent is not None
+    stage.consent = dataclasses.replace(stage.consent, payload=payload)
+
+
+async def test_by_hand_without_an_outage_a_human_signs_for_the_loss(stage: steps.Stage):
+    by_hand(stage, loss_accepted_s=2 * 3600)
     assert isinstance(await cut_over.execute(stage.context("cut-over")), runs.Done)
+
+
+async def test_by_hand_without_an_outage_a_server_that_answers_is_not_left(stage: steps.Stage):
+    by_hand(stage, loss_accepted_s=2 * 3600)
+    stage.databases.answered = True
+    outcome = await cut_over.execute(stage.context("cut-over"))
+    assert isinstance(outcome, runs.Fail)
+    assert "answers" in outcome.why
+    assert stage.azure.pointed == []
+
+
+async def test_by_hand_without_an_outage_an_unmeasured_loss_beyond_the_rpo_waits_for_a_signature(stage: steps.Stage):
+    by_hand(stage)
+    measured = {**steps.RESTORED, "verify": {"sql": True, "recovery_point": "2026-03-04T02:00:00+00:00"}}
+    outcome = await cut_over.execute(stage.context("cut-over", outputs=measured))
+    assert isinstance(outcome, runs.Wait)
+    assert outcome.topic == "approval"
+
+
+async def test_an_old_silence_and_one_failed_probe_are_no_proof(stage: steps.Stage):
+    """We were away for hours: what the server did meanwhile is not known."""
+    assert stage.facts is not None
+    old = steps.cases.down(steps.NOW - timedelta(hours=1))
+    stage.facts = dataclasses.replace(stage.facts, health=old)
+    stage.decided(decisions.Action.CUT_OVER)
+    assert isinstance(await cut_over.execute(stage.context("cut-over")), runs.Wait)
+    assert stage.azure.pointed == []
+
+
+async def test_the_spelling_of_a_name_does_not_hide_that_it_was_done(stage: steps.Stage):
+    stage.azure.cname = steps.FQDN
+    loud = {**steps.RESTORED, "restore": {**steps.RESTORED["restore"], "fqdn": steps.FQDN.upper()}}
+    assert isinstance(await cut_over.reconcile(stage.context("cut-over", outputs=loud)), runs.Done)
 
 
 async def test_after_a_crash_a_record_that_points_at_the_copy_was_written(stage: steps.Stage):

@@ -60,14 +60,21 @@ async def test_hold_without_a_decision_waits_for_one(stage: steps.Stage):
 
 
 @pytest.mark.parametrize(("topic", "said"), [(runs.Topic.APPROVE, "cut-over"), (runs.Topic.DECLINE, "not-needed")])
-@pytest.mark.parametrize("in_outage", [True, False])
-async def test_in_a_run_by_hand_the_humans_word_counts(
-    stage: steps.Stage, topic: runs.Topic, said: str, in_outage: bool
+async def test_in_a_run_by_hand_without_an_outage_the_humans_word_counts(
+    stage: steps.Stage, topic: runs.Topic, said: str
 ):
-    stage.by = "ana@laptop"
-    stage.facts = stage.facts if in_outage else None
+    stage.by, stage.facts = "ana@laptop", None
     stage.said(topic)
     assert verdict(await hold.execute(stage.context("hold"))) == said
+
+
+async def test_in_a_run_by_hand_a_yes_counts_at_once_and_after_a_no_the_copy_is_kept(stage: steps.Stage):
+    stage.by = "ana@laptop"
+    stage.decided(decisions.Action.HOLD)
+    stage.said(runs.Topic.APPROVE)
+    assert verdict(await hold.execute(stage.context("hold"))) == "cut-over"
+    stage.said(runs.Topic.DECLINE)
+    assert isinstance(await hold.execute(stage.context("hold")), runs.Wait)
 
 
 async def test_in_a_run_of_ours_a_humans_word_goes_through_the_decision(stage: steps.Stage):

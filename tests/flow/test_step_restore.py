@@ -23,8 +23,10 @@ def stage() -> steps.Stage:
 
 async def test_the_handle_is_saved_before_anything_else_happens(stage: steps.Stage):
     outcome = await restore.execute(stage.context("restore"))
-    assert stage.azure.asked == ["restore", "save"]
-    (saved,) = stage.saved
+    assert stage.azure.asked == ["save", "restore", "save"]
+    asked_for, saved = stage.saved
+    assert asked_for["copy"] == saved["copy"]
+    assert "token" not in asked_for
     assert saved["token"] == "token-1"
     assert saved["copy"] == stage.azure.requests[0].target_id
     assert outcome == runs.Wait(until=steps.NOW, topic="operation")
@@ -82,7 +84,7 @@ async def test_a_refusal_is_tried_again_later_without_looking(stage: steps.Stage
     outcome = await restore.execute(stage.context("restore"))
     assert isinstance(outcome, runs.Retry)
     assert outcome.after == steps.RETRY
-    assert stage.azure.asked == ["restore"]
+    assert stage.azure.asked == ["save", "restore"]
 
 
 @pytest.mark.parametrize("code", ["Ambiguous", "ServerNameAlreadyExists", "Conflict"])
@@ -90,7 +92,7 @@ async def test_after_an_answer_that_was_lost_the_copy_is_looked_for_and_adopted(
     stage.azure.restored = steps.azure_error(code)
     stage.azure.found = steps.found(run=OURS)
     outcome = await restore.execute(stage.context("restore"))
-    assert stage.azure.asked == ["restore", "find"]
+    assert stage.azure.asked == ["save", "restore", "find"]
     assert isinstance(outcome, runs.Wait)
     assert outcome.saved is not None
     assert outcome.saved["adopted"] is True
@@ -108,6 +110,36 @@ async def test_a_server_of_that_name_that_is_not_of_this_run_is_left_alone(stage
     outcome = await restore.execute(stage.context("restore"))
     assert isinstance(outcome, runs.Fail)
     assert "left alone" in outcome.why
+
+
+async def test_what_was_asked_for_once_is_never_asked_for_again_without_looking(stage: steps.Stage):
+    """The answer was lost, and so was the look after it: the next try looks before anything else."""
+    stage.azure.restored = steps.azure_error("Ambiguous")
+    stage.azure.found = steps.azure_error("Unreachable", retryable=True)
+    first = await restore.execute(stage.context("restore"))
+    assert isinstance(first, runs.Retry)
+    assert first.saved is not None
+
+    stage.azure.asked.clear()
+    blind = await restore.execute(stage.context("restore", saved=first.saved))
+    assert stage.azure.asked == ["find"]
+    assert not isinstance(blind, runs.Done)
+
+    stage.azure.found = steps.found(run=OURS)
+    adopted = await restore.execute(stage.context("restore", saved=first.saved))
+    assert stage.azure.asked == ["find", "find"]
+    assert isinstance(adopted, runs.Wait)
+
+
+async def test_a_tag_or_setting_that_changes_meanwhile_moves_nothing(stage: steps.Stage):
+    await restore.execute(stage.context("restore"))
+    intent, handle = stage.saved
+    stage.facts = steps.cases.facts(steps.NOW, server=steps.server(), tolerance=steps.tolerance(target_group="other"))
+    stage.groups = {}
+
+    await restore.execute(stage.context("restore", saved=handle))
+
+    assert stage.azure.requests[-1].target_id == intent["copy"]
 
 
 # Going on with an operation.
@@ -140,7 +172,8 @@ async def test_a_failed_operation_is_tried_anew_under_another_name(stage: steps.
     stage.azure.progress = restores.OperationFailed(code="InternalServerError", message="oh")
     outcome = await restore.execute(stage.context("restore", saved=TOKEN))
     assert isinstance(outcome, runs.Retry)
-    assert (outcome.why, outcome.saved) == ("InternalServerError: oh", {"number": 2})
+    assert outcome.why.startswith("InternalServerError: oh (look whether /subscriptions/")
+    assert outcome.saved == {"number": 2}
     second = steps.Stage()
     second.decided(decisions.Action.START)
     await restore.execute(second.context("restore", saved={"number": 2}))

@@ -23,7 +23,7 @@ from responder.core.payloads.fields import Fields
 
 __all__ = ["Parsed", "Unreadable", "parse", "to_json"]
 
-MOST_PIECES = 20_000
+MOST_PIECES = 8_000
 """Most pieces taken from one body; Event Grid batches at most 5000, and a health record has hundreds of bytes."""
 _DEEPEST = 6
 """Envelopes, arrays and strings within each other before a piece is given up."""

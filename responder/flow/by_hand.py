@@ -1,0 +1,77 @@
+"""A run by hand, while the daemon is down: one run is carried out, and no other. Takes no decision, delivers nothing.
+
+Its guard before a cut-over wants fresh proof and no daemon looks, so the run's own server is probed meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from responder import clock
+from responder.core import evidence, runs
+from responder.flow import act, wakes
+from responder.store import sqlite
+
+_FOR_A_WORD = frozenset({"hold", "watch"})
+"""Step kinds that wait for what a human or a decision says."""
+_LONGEST_NAP = timedelta(seconds=1)
+"""Between looks whether the run is due, however far off its own moment is: the next probe may be due before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """How the run's server is looked at."""
+
+    probe: Callable[[str], Awaitable[evidence.Probe]]
+    """One look, by host name."""
+    every: timedelta
+    longest_gap: timedelta
+    """After a longer time without a look a silence begins anew: seen only at its two ends, it proves nothing. Between
+    two such commands nobody looks."""
+
+
+class ByHand:
+    """Carries out single runs. Only for whoever holds the store alone."""
+
+    def __init__(self, store: sqlite.Store, stage: act.Act, looks: Looks, wake: wakes.Wake) -> None:
+        self._store = store
+        self._stage = stage
+        self._looks = looks
+        self._wake = wake
+
+    async def carry_out(self, run_id: runs.RunId) -> AsyncIterator[runs.Run]:
+        """Carry out one run until it ends; gives it each time it has moved or waits.
+
+        While we hold the store nobody can say a word to the run, and nobody decides: one that waits for either is left.
+        Left half-way, the run goes on from its journal next time.
+        """
+        look_at = clock.now()
+        while True:
+            if clock.now() >= look_at:
+                await self._look(run_id)
+                look_at = clock.now() + self._looks.every
+            run = await self._store.runs.claim(clock.now(), only=run_id)
+            if run is not None:
+                run = await self._stage.carry_on(run)
+                yield run
+                if run.state.ended:
+                    return
+            current = await self._store.runs.get(run_id)
+            assert current is not None, "a submitted run stays in the journal"
+            step = current.playbook.step(current.step or "")
+            if step is None or (current.state is runs.State.WAITING and step.kind in _FOR_A_WORD):
+                return
+            await self._wake.wait(current.wake_at, _LONGEST_NAP)
+
+    async def _look(self, run_id: runs.RunId) -> None:
+        """Probe the server of the run."""
+        run = await self._store.runs.get(run_id)
+        server = await self._store.estate.server(run.server_id) if run else None
+        if server is None or not server.fqdn:
+            return
+        before = (await self._store.estate.health([server.id])).get(server.id, evidence.Health())
+        probe = await self._looks.probe(server.fqdn)
+        after = evidence.observe(before, probe, longest_gap=self._looks.longest_gap)
+        await self._store.estate.put_health({server.id: after})

@@ -1,0 +1,165 @@
+"""Settings: one YAML file, read once into frozen values. Unknown keys are refused, secrets are named, never written.
+
+A secret is `{env: NAME}`, `{file: /path}` or `{credential: NAME}`; its value is read when it is used and appears
+nowhere else. Durations are written `15m`, `4h`, `PT4H`; times are UTC.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+import yaml
+
+from responder.core import (
+    deadlines,
+    decisions,
+    errors,
+    evidence,
+    outage_lengths,
+    restore_times,
+    suspicions,
+    tolerances,
+)
+from responder.settings.deciding import Belief, Decision, Probes, Suspicion, Tolerance
+from responder.settings.fields import Duration, Part, Region, Secret, ZoneName
+from responder.settings.places import Azure, Channel, DnsZone, Postgres, Restore, Store
+from responder.settings.sources import Checkpoints, EventHub, Hearing, Reconciliation
+from responder.settings.web import AzureMonitor, Entra, EventGrid, GridEntra, MonitorEntra, Rate, Web
+
+__all__ = [  # callers say `settings.X`, wherever X lies in here
+    "Azure",
+    "AzureMonitor",
+    "Belief",
+    "Channel",
+    "Checkpoints",
+    "Decision",
+    "DnsZone",
+    "Duration",
+    "Entra",
+    "EventGrid",
+    "EventHub",
+    "GridEntra",
+    "Hearing",
+    "MonitorEntra",
+    "Part",
+    "Postgres",
+    "Probes",
+    "Rate",
+    "Reconciliation",
+    "Region",
+    "Restore",
+    "Secret",
+    "Settings",
+    "Store",
+    "Suspicion",
+    "Tolerance",
+    "Web",
+    "ZoneName",
+    "load",
+]
+
+
+class Settings(Part):
+    """The whole file. A section left out is all its defaults."""
+
+    store: Store = Store()
+    """The journal."""
+    azure: Azure = Azure()
+    """The cloud we ask and act in."""
+    event_hubs: tuple[EventHub, ...] = ()
+    """Hubs with Azure's health events. Empty: webhooks and Resource Health are all that is heard."""
+    hearing: Hearing = Hearing()
+    """When a source counts as deaf, and who is told."""
+    reconciliation: Reconciliation = Reconciliation()
+    """Asking Resource Health for what a push has lost."""
+    web: Web = Web()
+    """Webhooks, API and health over HTTP."""
+    probes: Probes = Probes()
+    """Our own look at every server."""
+    suspicion: Suspicion = Suspicion()
+    """When silence alone makes an outage."""
+    postgres: Postgres = Postgres()
+    """How copies are verified, and servers are reached."""
+    decision: Decision = Decision()
+    """The rule of the two deadlines."""
+    tolerance_defaults: Tolerance = Tolerance()
+    """What counts where an owner declared nothing."""
+    restore: Restore = Restore()
+    """Where copies go."""
+    dns_zones: dict[ZoneName, DnsZone] = pydantic.Field(default_factory=dict)
+    """Zone name -> where it lives. A record in a zone that is not listed is never changed. Empty: no record is."""
+    channels: tuple[Channel, ...] = (Channel(kind="log"),)
+    """Where announcements go; each goes to every one. The log only, until there is an address."""
+    playbooks: Path | None = None
+    """A folder whose playbooks overlay the shipped ones by name. None: only the shipped ones."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is logged. `info`: every decision and every step, no chatter."""
+
+    def policy(self) -> decisions.Policy:
+        """The settings of the decision as the core wants them."""
+        d, beliefs = self.decision, dict(restore_times.DEFAULTS)
+        beliefs |= {name: restore_times.Belief(p50=b.p50, p95=b.p95) for name, b in d.beliefs.items()}
+        return decisions.Policy(
+            timing=deadlines.Timing(
+                cutover=d.cutover, approval=d.approval, margin=d.margin, quantile=d.quantile, grace=d.grace
+            ),
+            evidence=evidence.Policy(confirm=self.probes.confirm, fresh=self.probes.fresh),
+            settle=d.settle,
+            loss_bound=d.loss_bound,
+            review=d.review,
+            beliefs={name: restore_times.Belief(p50=b.p50, p95=b.p95, surge=d.surge) for name, b in beliefs.items()},
+            survival=outage_lengths.Survival(d.survival) if d.survival else outage_lengths.DEFAULT,
+        )
+
+    def suspicions(self) -> suspicions.Policy:
+        """The settings of suspecting as the core wants them."""
+        s = self.suspicion
+        return suspicions.Policy(least=s.least, share=s.share, within=s.within, evidence=self.policy().evidence)
+
+    def tolerance(self) -> tolerances.Tolerance:
+        """The defaults under every server's tags."""
+        t = self.tolerance_defaults
+        return tolerances.Tolerance(
+            rto=t.rto, rpo=t.rpo, cutover=t.cutover, priority=t.priority, hedge=t.hedge, owner=t.owner
+        )
+
+
+def load(path: Path) -> Settings:
+    """Read a settings file.
+
+    Raises:
+        InputError: the file cannot be read, is no YAML, or says something we do not know. Every complaint of the file
+            is listed at once, each with its field; values are not repeated, they could be secrets.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        remedy = "Give the path of the settings file with --config."
+        raise errors.InputError(
+            "settings.unreadable", f"Cannot be read: {error.strerror}.", remedy=remedy, place=str(path)
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:  # the latter for bytes that are no text, and dates that are none
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        problem = getattr(error, "problem", None) or "some text or value in it cannot be read"
+        raise errors.InputError(
+            "settings.not-yaml", f"This is not YAML: {problem}.", remedy="Correct it there.", place=place
+        ) from error
+    try:
+        return Settings.model_validate(document)
+    except pydantic.ValidationError as error:
+        complaints = "; ".join(
+            f"{'.'.join(str(part) for part in e['loc']) or 'the file'}: {_plain(e['type'], e['msg'])}"
+            for e in error.errors(include_input=False, include_url=False)
+        )
+        raise errors.InputError(
+            "settings.invalid", complaints + ".", remedy="Correct the fields named.", place=str(path)
+        ) from error
+
+
+def _plain(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such setting"
+    return message.removeprefix("Value error, ").rstrip(".")

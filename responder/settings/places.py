@@ -1,0 +1,104 @@
+"""What the responder writes to and reaches: its journal, Azure, servers, groups, zones, channels. Reaches nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import pydantic
+
+from responder.settings import fields
+
+
+class Store(fields.Part):
+    """The journal. It must not live in a region it is for."""
+
+    path: Path = Path("/var/lib/responder/responder.sqlite3")
+    """SQLite file of the single instance, on a local disk. Its directory must exist and be writable. The default is the
+    state directory of the systemd unit."""
+
+
+class Azure(fields.Part):
+    """The cloud we ask and act in."""
+
+    subscriptions: tuple[str, ...] = ()
+    """Subscription ids whose servers are ours to look after. None listed: the inventory stays empty."""
+    resource_manager: str = "https://management.azure.com"
+    """Where Resource Manager answers; the public cloud's by default. Other for sovereign clouds and for the local
+    simulator."""
+    audience: str = "https://management.azure.com/.default"
+    """The scope that tokens for `resource_manager` are asked for; the two belong together. The public cloud's by
+    default."""
+    ca_file: Path | None = None
+    """Certificate authority of `resource_manager`, when it is not a public one. None: the system's."""
+    credential: Literal["default", "managed-identity", "workload-identity", "environment"] = "default"
+    """Which azure-identity credential. `default` tries them in turn, for a developer's machine; `managed-identity` is
+    the one for production."""
+    connect_timeout: fields.Duration = timedelta(seconds=10)
+    """For a connection to Azure. 10 s: one lost packet is forgiven, a region that is gone is noticed."""
+    read_timeout: fields.Duration = timedelta(seconds=30)
+    """For the next bytes of an answer. 30 s, not the SDK's 300: a call into a dead region must not hold anything up."""
+    inventory_refresh: fields.Duration = timedelta(minutes=5)
+    """How often Resource Graph is asked. 5 minutes: the graph itself lags by minutes. A failed refresh keeps what is
+    known."""
+
+
+class Postgres(fields.Part):
+    """How a restored copy is verified by SQL, and how servers are reached."""
+
+    user: str | None = None
+    """Login that exists in every server and comes along with its backup. None: copies are verified by handshake."""
+    password: fields.Secret | None = None
+    """Of that login. None: copies are verified by handshake. `responder run` reads it, too, so it must lie where the
+    command line can read it."""
+    database: str = "postgres"
+    """Which database is looked into. Every server has the default; take the one with your heartbeat."""
+    tls: Literal["disable", "prefer", "require", "verify-full"] = "require"
+    """As in libpq. `require`: Azure's servers demand TLS, and `verify-full` needs a file of authorities first."""
+    newest_row: str = "select max(at) from heartbeat"
+    """A query with one timestamptz: the newest row that surely was written in time. It measures the data loss. The
+    default asks a table that a job of yours writes to once a minute."""
+    address_book: Path | None = None
+    """JSON object host -> "address:port" for names that DNS does not know here (split horizon, the simulator). None:
+    DNS knows them all."""
+
+
+class Restore(fields.Part):
+    """Where copies go."""
+
+    resource_groups: dict[fields.Region, str] = pydantic.Field(default_factory=dict)
+    """Target region -> resource group that lies in that region. The group of a dead region takes no writes. Empty: only
+    servers with the tag `outage-target-group` can be restored."""
+    poll: fields.Duration = timedelta(seconds=30)
+    """Between looks at an operation when Azure names no time. 30 s: a restore takes half an hour at least."""
+    retry: fields.Duration = timedelta(minutes=5)
+    """Between attempts when a restore is refused for capacity or fails. 5 minutes: capacity comes back slowly, and
+    everybody else asks, too."""
+
+
+class DnsZone(fields.Part):
+    """Where the zone that applications use lives. Its group must not lie in a region it is for."""
+
+    subscription: str
+    """Id of the zone's subscription. No default."""
+    resource_group: str
+    """The zone's resource group; writes to the zone go through its region. No default."""
+    ttl: int = pydantic.Field(default=30, ge=1, le=86_400)
+    """Seconds; what applications may cache after the cut-over. 30: short beside the 15 minutes a cut-over may take."""
+
+
+class Channel(fields.Part):
+    """Where announcements go."""
+
+    kind: Literal["log", "webhook"]
+    """`log`: our own log. `webhook`: an HTTP address of yours. No default."""
+    url: fields.Secret | None = None
+    """For `webhook`: the address announcements are posted to as JSON; a secret, because it often carries a token. None:
+    for `log`."""
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Channel:
+        if (self.kind == "webhook") != (self.url is not None):
+            raise ValueError("`url` belongs to kind webhook, and webhook needs it")
+        return self
