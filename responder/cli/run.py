@@ -89,7 +89,7 @@ async def _alone(loaded: settings.Settings, asked: requests.RunRequest, *, quiet
     from responder.flow import requests, views
 
     async with service.assembled(loaded) as parts:
-        if not await parts.store.estate.servers():
+        if await parts.store.estate.count() == 0:
             await service.refresh_inventory(parts)
         planned = await requests.planned(parts.store, parts.playbooks, asked, clock.now())
         found = await requests.submit_or_go_on(parts.store, planned)

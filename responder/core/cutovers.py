@@ -28,14 +28,12 @@ class Request:
 
     copy: copies.Copy
     tolerance: tolerances.Tolerance
-    outage_active: bool
+    outage_status: outages.Status
+    """As far as Azure has told this server's subscription."""
     concern: outages.Concern
     verdict: evidence.Verdict
     loss: timedelta
     consent: Consent | None
-    now: datetime
-    outage_status: outages.Status = outages.Status.RESOLVED
-    """Why `outage_active` is false, where it is."""
     by_its_owner: bool = False
     """Resource Health says that the owner restarted or stopped the server."""
 
@@ -96,7 +94,7 @@ def _needs_a_human(request: Request) -> list[Refusal]:
     if request.concern is not outages.Concern.NAMED:
         text = "Azure has not named PostgreSQL in this subscription and region, so this outage is only suspected."
         found.append(Refusal(id="cutover.suspected", text=text, signable=True))
-    if not request.outage_active:
+    if request.outage_status is not outages.Status.ACTIVE:
         found.append(_ended(request.outage_status))
     if request.by_its_owner:
         text = "Resource Health says that the server's owner restarted or stopped it."

@@ -283,14 +283,12 @@ def _request(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verd
     return cutovers.Request(
         copy=facts.copy,
         tolerance=facts.tolerance,
-        outage_active=facts.outage.goes_on_for(facts.server),
         outage_status=outages.Status.DROPPED if _dropped(facts) else facts.outage.status,
         by_its_owner=evidence.by_its_owner(facts.health, facts.witness),
         concern=facts.outage.concern(facts.server),
         verdict=verdict,
         loss=_loss(facts, policy),
         consent=facts.consent,
-        now=now,
     )
 
 

@@ -44,8 +44,6 @@ class Policy:
     """An `unavailable` older than this supports nothing: its end may not have been sent."""
     precede: timedelta = timedelta(hours=3)
     """Silence that began longer than this before the impact start has another cause. Azure revises starts by hours."""
-    recovered: timedelta = timedelta(minutes=15)
-    """Answering for this long, after silence, means back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +127,3 @@ def by_its_owner(health: Health, said: witness.Statement | None) -> bool:
 def _stands(health: Health, said: witness.Statement) -> bool:
     """A server that has answered since has ended what was said of it."""
     return health.last_answer_at is None or health.last_answer_at <= said.at
-
-
-def recovered(health: Health, policy: Policy, now: datetime) -> bool:
-    """Whether the server is back to stay: answering for the whole settling time, and still."""
-    if weigh(health, policy, now) is not Verdict.UP or health.answering_since is None or health.last is None:
-        return False
-    return health.last.at - health.answering_since >= policy.recovered

@@ -362,8 +362,3 @@ def _widened(outage: Outage, event: events.HealthEvent, region: regions.RegionNa
 
 def _past(time: datetime | None, now: datetime) -> datetime | None:
     return time if time is not None and time <= now else None
-
-
-def downtime(outage: Outage, now: datetime) -> timedelta:
-    """How long the impact has lasted, or lasted in all once resolved. Never negative."""
-    return max((outage.resolved_at or now) - outage.impact_start, timedelta())

@@ -12,8 +12,8 @@ import asyncio
 import functools
 import random
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -21,21 +21,33 @@ import structlog
 from responder import clock
 from responder import steps as kinds
 from responder.core import announcements, copies, errors, playbooks, runs, tolerances
-from responder.flow import facts, wakes
+from responder.flow import facts, stages, wakes
 from responder.steps import doors
-from responder.store import sqlite
+from responder.store import apart, sqlite
 
 _log = structlog.get_logger(__name__)
 
 _SLOTS = 50  # runs acted on at the same moment; waiting runs take none
 _LONGEST_NAP = timedelta(seconds=30)
 _ATTEMPT_LIMIT = timedelta(minutes=5)  # a single execution of a step never takes longer; waits are rows
+_GRACE = timedelta(seconds=10)
+"""At the end, for the steps under way."""
+_FIRST_PARK = timedelta(seconds=5)
+_LONGEST_PARK = timedelta(minutes=5)
 _BACK_OFF = timedelta(seconds=2)
 _LONGEST_BACK_OFF = timedelta(minutes=5)
 
 
 class Fenced(Exception):
     """The run was claimed by somebody else meanwhile. Whatever we were about to write or do is theirs now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parked:
+    """A run that raised: when it may be claimed again, and how often in a row that happened."""
+
+    until: datetime
+    times: int
 
 
 class Act:
@@ -50,43 +62,99 @@ class Act:
         self._defaults = defaults
         self._wake = wake
         self._assess = assess
-        self._busy: dict[runs.RunId, asyncio.Task[runs.Run]] = {}
+        self._busy: dict[runs.RunId, asyncio.Task[None]] = {}
+        self._parked: dict[runs.RunId, _Parked] = {}
+        self._stopping = False
 
     async def run(self) -> None:
-        """Until cancelled; then the steps under way are given up, and the journal knows what to reconcile."""
+        """Until cancelled; then no run is begun any more, and the steps under way may still write their outcome.
+
+        What takes longer than that is given up, and the journal knows what to reconcile.
+        """
         try:
-            while True:
-                await self._fill_slots()
-                await self._wake.wait(await self._store.runs.next_wake(excluding=tuple(self._busy)), _LONGEST_NAP)
+            await stages.patiently("act", self._keep_filling)
         finally:
-            for task in self._busy.values():
-                task.cancel()
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+            await self._finish()
+
+    async def _keep_filling(self) -> None:
+        while True:
+            await self._fill_slots()
+            await self._wake.wait(await self._next_wake(), _LONGEST_NAP)
 
     async def _fill_slots(self) -> None:
         while len(self._busy) < _SLOTS:
-            run = await self._store.runs.claim(clock.now(), excluding=tuple(self._busy))
+            run = await self._store.runs.claim(clock.now(), excluding=self._not_now())
             if run is None:
                 return
-            task = asyncio.create_task(self.carry_on(run), name=f"run {run.id}")
+            task = asyncio.create_task(self._carried(run), name=f"run {run.id}")
             self._busy[run.id] = task
             task.add_done_callback(functools.partial(self._left, run.id))
 
-    def _left(self, id_: runs.RunId, _: asyncio.Task[runs.Run]) -> None:
+    async def _next_wake(self) -> datetime | None:
+        if len(self._busy) >= _SLOTS:
+            return None  # whoever leaves a slot rings
+        due = await self._store.runs.next_wake(excluding=self._not_now())
+        again = [parked.until for parked in self._parked.values() if parked.until > clock.now()]
+        return min([*again, *([due] if due else [])], default=None)
+
+    def _not_now(self) -> tuple[runs.RunId, ...]:
+        """Runs in hand, and those that failed us a moment ago."""
+        now = clock.now()
+        return (*self._busy, *(id_ for id_, parked in self._parked.items() if parked.until > now))
+
+    def _left(self, id_: runs.RunId, _: asyncio.Task[None]) -> None:
         self._busy.pop(id_, None)
         self._wake.ring()
 
+    async def _finish(self) -> None:
+        self._stopping = True
+        if self._busy:
+            _, late = await asyncio.wait(self._busy.values(), timeout=_GRACE.total_seconds())
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _carried(self, run: runs.Run) -> None:
+        """Carry a run on. One that raises is left alone for a while: claimed again at once, it would raise for ever."""
+        try:
+            await self.carry_on(run)
+        except Exception as error:
+            times = self._parked[run.id].times + 1 if run.id in self._parked else 1
+            pause: timedelta = min(_FIRST_PARK * 2.0 ** min(times - 1, 16), _LONGEST_PARK)
+            self._parked[run.id] = _Parked(until=clock.now() + pause, times=times)
+            known = isinstance(error, errors.StoreError)
+            _log.error(
+                "run.parked", **run.log_context(), error=str(error), pause_s=pause.total_seconds(), exc_info=not known
+            )
+            await self._tell_parked(run, error)
+        else:
+            self._parked.pop(run.id, None)
+
+    async def _tell_parked(self, run: runs.Run, error: Exception) -> None:
+        """Once, by the key. While the store is out of order nothing can be told, and it is no trouble of this run."""
+        if isinstance(error, errors.StoreError) and error.error_id != apart.UNREADABLE:
+            return
+        why = str(error) or type(error).__name__
+        text = f"{run.id} cannot be carried on and is tried again now and then: {why}. The log has the details."
+        told = _announcement(run, "parked", "run.parked", f"{run.playbook.name} is stuck", text)
+        try:
+            await self._store.outbox.put([told])
+        except errors.StoreError as failed:
+            _log.error("run.parked-untold", **run.log_context(), error=str(failed))
+
     async def carry_on(self, run: runs.Run) -> runs.Run:
-        """Carry a claimed run on until it waits or ends. Returns it as it was left."""
+        """Carry a claimed run on until it waits or ends. Returns it as it was left.
+
+        Raises:
+            StoreError: its journal cannot be read or written now. What was under way is reconciled next time.
+        """
         try:
             while run.state is runs.State.READY or (run.wake_at and not run.state.ended):
                 run = await self._one_step(run)
-                if run.state is not runs.State.READY:
+                if run.state is not runs.State.READY or self._stopping:
                     break
         except Fenced:
             _log.warning("run.fenced", **run.log_context())
-        except errors.StoreError as error:
-            _log.error("run.store-failed", **run.log_context(), error=str(error))
         if run.state.ended:
             _log.info("run.ended", **run.log_context(), state=run.state, why=run.why)
         self._assess.ring()
@@ -193,9 +261,10 @@ class Act:
             raise errors.InputError(
                 "run.no-server", f"{run.server_id} is not in the inventory.", remedy="Refresh it, then retry the run."
             )
-        outage = await self._store.outages.get(run.outage_id) if run.outage_id else None
+        outage, decision = await self._store.outages.get(run.outage_id) if run.outage_id else None, None
+        if outage is not None:
+            outage, decision = await facts.leading(self._store, server, outage)
         gathered = await facts.gather(self._store, outage, [server], self._defaults) if outage else []
-        decision = await self._store.outages.decision(server.id, outage.id) if outage else None
         return doors.Situation(
             server=server,
             tolerance=tolerances.read(server.tags, defaults=self._defaults),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from responder.core import copies, cutovers, decisions, evidence, outages, regions, runs, servers, tolerances
+from responder.core import copies, cutovers, decisions, evidence, outages, regions, runs, servers, tolerances, urgency
 from responder.store import sqlite
+
+_LIVE = (copies.State.RESTORING, copies.State.READY)
 
 
 async def gather(
@@ -21,8 +23,10 @@ async def gather(
     for server in affected:
         run = await newest_restore(store, server.id, outage.id)
         copy, consent = await copy_and_consent(store, run)
-        if copy.state not in (copies.State.RESTORING, copies.State.READY):
+        if copy.state not in _LIVE:
             copy = await _promoted(store, server.id, outage, still_open) or copy
+        if copy.state not in (*_LIVE, copies.State.PROMOTED):
+            copy, consent = await _of_another(store, server.id, outage, still_open) or (copy, consent)
         found.append(
             decisions.Facts(
                 server=server,
@@ -61,6 +65,31 @@ async def _promoted(
             if copy.state is copies.State.PROMOTED and (cause or run.created_at >= outage.impact_start):
                 return copy
     return None
+
+
+async def _of_another(
+    store: sqlite.Store, server_id: servers.ServerId, outage: outages.Outage, still_open: Sequence[outages.Outage]
+) -> tuple[copies.Copy, cutovers.Consent | None] | None:
+    """The copy that another open outage has made or is making, and the word about it: a second one is of no use."""
+    for other in still_open:
+        if other.id != outage.id and other.region == outage.region:
+            found = await copy_and_consent(store, await newest_restore(store, server_id, other.id))
+            if found[0].state in _LIVE:
+                return found
+    return None
+
+
+async def leading(
+    store: sqlite.Store, server: servers.Server, own: outages.Outage
+) -> tuple[outages.Outage, decisions.Decision | None]:
+    """The outage whose newest decision about the server counts, and that decision: its own, or a more urgent one."""
+    found = own, await store.outages.decision(server.id, own.id)
+    for other in await store.outages.open():
+        if other.id != own.id and other.concern(server) is not outages.Concern.NONE:
+            decision = await store.outages.decision(server.id, other.id)
+            if urgency.of(decision) > urgency.of(found[1]):
+                found = other, decision
+    return found
 
 
 async def copy_and_consent(store: sqlite.Store, run: runs.Run | None) -> tuple[copies.Copy, cutovers.Consent | None]:

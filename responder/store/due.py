@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sqlite3
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from responder.core import runs
@@ -31,6 +31,11 @@ _DUE = """
             ORDER BY signalled_at, number LIMIT 1)
     ) ORDER BY since, number LIMIT 1
 """
+_DUE_ONE = """
+    SELECT number FROM runs
+    WHERE id = :only AND id NOT IN (SELECT value FROM json_each(:excluding))
+        AND (state = 'ready' OR (state = 'waiting' AND (wake_at <= :now OR signalled_at IS NOT NULL)))
+"""
 NEXT_WAKE = """
     SELECT MIN(wake_at) AS wake_at FROM (
         SELECT * FROM (
@@ -46,13 +51,23 @@ NEXT_WAKE = """
 """
 
 
-def claim(
-    connection: sqlite3.Connection, now: datetime, excluding: Collection[runs.RunId], unreadable: apart.Apart
-) -> runs.Run | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which runs may be claimed."""
+
+    now: datetime
+    excluding: Collection[runs.RunId] = ()
+    only: runs.RunId | None = None
+    """None: any."""
+
+
+def claim(connection: sqlite3.Connection, wanted: Wanted, unreadable: apart.Apart) -> runs.Run | None:
     """The readable run that has been due longest, under a new fence; None when none is."""
+    sql = _DUE if wanted.only is None else _DUE_ONE
     while True:
-        wanted = {"now": codec.stamp(now), "excluding": codec.listed({*excluding, *unreadable.keys})}
-        found = connection.execute(_DUE, wanted).fetchone()
+        excluding = codec.listed({*wanted.excluding, *unreadable.keys})
+        asked = {"now": codec.stamp(wanted.now), "excluding": excluding, "only": wanted.only}
+        found = connection.execute(sql, asked).fetchone()
         if found is None:
             return None
         row = connection.execute("SELECT * FROM runs WHERE number = ?", (found["number"],)).fetchone()

@@ -36,6 +36,12 @@ class Estate:
             sql = "SELECT body FROM servers ORDER BY name, id"
         return [codec.load(row["body"], _SERVER) for row in await self._base.rows(sql, {"region": region})]
 
+    async def count(self) -> int:
+        """How many servers there are."""
+        row = await self._base.row("SELECT COUNT(*) AS servers FROM servers")
+        assert row is not None
+        return int(row["servers"])
+
     async def server(self, id: core_servers.ServerId) -> core_servers.Server | None:
         """The server of that id."""
         row = await self._base.row("SELECT body FROM servers WHERE id = :id", {"id": id})

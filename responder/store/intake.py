@@ -149,11 +149,6 @@ class Intake:
         assert row is not None
         return dict(row)
 
-    async def last_arrival(self) -> dict[str, datetime]:
-        """When the newest arrival of each source was received."""
-        sql = "SELECT source, MAX(received_at) AS newest FROM arrivals GROUP BY source"
-        return {row["source"]: codec.moment(row["newest"]) for row in await self._base.rows(sql)}
-
 
 _APPEND = """
     INSERT INTO arrivals (source, key, body, received_at) VALUES {rows}

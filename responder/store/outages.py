@@ -77,26 +77,22 @@ class Outages:
             await self._base.execute_transaction(lambda c: _append(c, decided))
 
     async def decisions(self, outage_id: core_outages.OutageId) -> dict[servers.ServerId, core_decisions.Decision]:
-        """The latest decision of each server that has one."""
+        """The latest decision of each server that has one. One that this version cannot read is taken anew."""
         rows = await self._base.rows(_LATEST + "WHERE latest.outage_id = :outage", {"outage": outage_id})
-        return {row["server_id"]: codec.load(row["body"], _DECISION) for row in rows}
+        found = {row["server_id"]: self._decision(row, outage_id) for row in rows}
+        return {server_id: decision for server_id, decision in found.items() if decision is not None}
 
     async def decision(
         self, server_id: servers.ServerId, outage_id: core_outages.OutageId
     ) -> core_decisions.Decision | None:
-        """The latest decision for one server."""
+        """The latest decision for one server; None also for one that this version cannot read."""
         row = await self._base.row(_LATEST_OF_SERVER, {"outage": outage_id, "server": server_id})
-        return codec.load(row["body"], _DECISION) if row else None
+        return self._decision(row, outage_id) if row else None
 
     async def facts(self, server_id: servers.ServerId, outage_id: core_outages.OutageId) -> core_decisions.Facts | None:
         """What the latest decision for one server knew."""
         row = await self._base.row(_LATEST_OF_SERVER, {"outage": outage_id, "server": server_id})
         return codec.load(row["facts"], _FACTS) if row else None
-
-    async def history(self, outage_id: core_outages.OutageId) -> builtins.list[core_decisions.Decision]:
-        """Every decision ever taken in an outage, oldest first."""
-        sql = "SELECT body FROM decisions WHERE outage_id = :outage ORDER BY id"
-        return [codec.load(row["body"], _DECISION) for row in await self._base.rows(sql, {"outage": outage_id})]
 
     async def _outages(self, sql: str, **parameters: object) -> builtins.list[core_outages.Outage]:
         return [codec.load(row["body"], core_outages.Outage) for row in await self._base.rows(sql, parameters)]

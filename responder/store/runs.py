@@ -39,7 +39,9 @@ class Runs:
         """Add a run. Asking twice is once, and never raises for it."""
         return await self._base.execute_transaction(lambda c: _submit(c, run))
 
-    async def claim(self, now: datetime, *, excluding: Collection[core_runs.RunId] = ()) -> core_runs.Run | None:
+    async def claim(
+        self, now: datetime, *, excluding: Collection[core_runs.RunId] = (), only: core_runs.RunId | None = None
+    ) -> core_runs.Run | None:
         """Take the run that has been due longest, under a new fence.
 
         Due is a run that has not ended and is ready, or whose `wake_at` has come, or that has a signal nobody took.
@@ -48,8 +50,10 @@ class Runs:
         Args:
             now: runs that wake at this very moment are due.
             excluding: runs that the caller has in hand.
+            only: take this run or none. None: any.
         """
-        return await self._base.execute_transaction(lambda c: due.claim(c, now, excluding, self._apart))
+        wanted = due.Wanted(now=now, excluding=excluding, only=only)
+        return await self._base.execute_transaction(lambda c: due.claim(c, wanted, self._apart))
 
     async def write(
         self,

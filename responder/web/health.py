@@ -24,7 +24,7 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
         blind, too. It is told in `hearing` and `sources`, and announced.
         """
         heard = listening.look(behind.sources, policy, clock.now())
-        servers = len(await store.estate.servers())
+        servers = await store.estate.count()
         starting = any(verdict.starting for _, verdict in heard.sources)
         blind = heard.overall.state is hearing.State.BLIND
         body = {

@@ -44,7 +44,6 @@ async def look_at_outages(store: sqlite.Store) -> object:
     return [
         await store.outages.list(),
         closed,
-        await store.outages.history(outage),
         await store.outages.decisions(outage),
     ]
 

@@ -23,6 +23,13 @@ async def test_servers_that_an_answer_leaves_out_are_kept_as_they_were(store: sq
     assert [(s.name, s.seen_at) for s in await store.estate.servers()] == [("a", samples.NOON), ("b", samples.at(60))]
 
 
+async def test_servers_are_counted(store: sqlite.Store) -> None:
+    assert await store.estate.count() == 0
+    await store.estate.put_servers([samples.server("a"), samples.server("b", region="westus")])
+    await store.estate.put_servers([samples.server("a")])
+    assert await store.estate.count() == 2
+
+
 async def test_servers_can_be_asked_for_by_region(store: sqlite.Store) -> None:
     await store.estate.put_servers([samples.server("a"), samples.server("b", region="westus")])
 

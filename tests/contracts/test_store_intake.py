@@ -103,13 +103,6 @@ async def test_recording_an_arrival_that_never_came_is_refused(store: sqlite.Sto
     assert (await store.intake.counts())["events"] == 0
 
 
-async def test_the_newest_arrival_of_each_source_is_known(store: sqlite.Store) -> None:
-    await store.intake.append([samples.arrival("a", minutes=5), samples.arrival("b", minutes=2)])
-    await store.intake.append([samples.arrival("a", source="webhook", minutes=1)])
-
-    assert await store.intake.last_arrival() == {"hub": samples.at(5), "webhook": samples.at(1)}
-
-
 async def test_text_that_no_database_can_hold_does_not_block_the_intake(store: sqlite.Store) -> None:
     poison = samples.event("c\ud800", title="half a \ud83d letter")
     await store.intake.append([samples.arrival("a\ud800")])

@@ -73,14 +73,6 @@ async def test_the_latest_decision_of_each_server_is_known_with_its_facts(store:
     assert await store.outages.facts(a, outage) == late[1]
 
 
-async def test_the_history_keeps_every_decision_in_order(store: sqlite.Store) -> None:
-    taken = [samples.decided("a"), samples.decided("b"), samples.decided("a", minutes=5)]
-    for decided in taken:
-        await store.outages.put_decisions([decided])
-
-    assert await store.outages.history(samples.outage().id) == [decision for decision, _ in taken]
-
-
 async def test_where_nothing_was_decided_nothing_is_known(store: sqlite.Store) -> None:
     outage, server = samples.outage().id, samples.server_id("a")
 
@@ -88,7 +80,6 @@ async def test_where_nothing_was_decided_nothing_is_known(store: sqlite.Store) -
     assert await store.outages.decision(server, outage) is None
     assert await store.outages.facts(server, outage) is None
     assert await store.outages.closed_at(outage) is None
-    assert await store.outages.history(outage) == []
 
 
 async def test_a_merge_moves_every_run_and_closes_the_suspected_outage(store: sqlite.Store) -> None:

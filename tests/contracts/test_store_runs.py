@@ -129,6 +129,23 @@ async def test_runs_in_the_callers_hand_are_not_claimed_again(store: sqlite.Stor
     assert await store.runs.claim(samples.NOON, excluding={runs.RunId("a")}) is None
 
 
+async def test_one_run_can_be_claimed_and_no_other(store: sqlite.Store) -> None:
+    asked, nobody = runs.RunId("asked"), runs.RunId("nobody")
+    await asleep(store, asked, minutes=3)
+    await store.runs.submit(samples.run("longest", minutes=-5))
+
+    assert await store.runs.claim(samples.NOON, only=asked) is None, "it is not due, whatever else is"
+    await store.runs.signal(samples.signal("asked", minutes=1))
+    assert await store.runs.claim(samples.NOON, only=asked, excluding=[asked]) is None
+    found = await store.runs.claim(samples.NOON, only=asked)
+    assert found is not None
+    assert (found.id, found.fence) == (asked, 2)
+    await store.runs.take_signals(asked, found.fence)
+    assert await store.runs.claim(samples.NOON, only=asked) is None
+    assert await store.runs.claim(samples.at(3), only=asked) is not None
+    assert await store.runs.claim(samples.at(3), only=nobody) is None
+
+
 @pytest.mark.parametrize("state", [runs.State.DONE, runs.State.FAILED, runs.State.CANCELLED])
 async def test_an_ended_run_is_never_due(store: sqlite.Store, state: runs.State) -> None:
     run = await claimed(store, "a")
@@ -136,6 +153,7 @@ async def test_an_ended_run_is_never_due(store: sqlite.Store, state: runs.State)
     await store.runs.signal(samples.signal("a"))
 
     assert await store.runs.claim(samples.at(999)) is None
+    assert await store.runs.claim(samples.at(999), only=run.id) is None
     assert await store.runs.next_wake() is None
     assert await store.runs.active_for(run.server_id) is None
 

@@ -22,12 +22,11 @@ def request(**changes: Any) -> cutovers.Request:
     values: dict[str, Any] = {
         "copy": cases.ready(),
         "tolerance": cases.tolerance(),
-        "outage_active": True,
+        "outage_status": outages.Status.ACTIVE,
         "concern": outages.Concern.NAMED,
         "verdict": Verdict.DOWN,
         "loss": 0.5 * HOUR,
         "consent": None,
-        "now": cases.at(12),
     }
     return cutovers.Request(**(values | changes))
 
@@ -57,7 +56,9 @@ SIGNABLE = [
     pytest.param({"tolerance": cases.tolerance(cutover=Cutover.ASK)}, "cutover.ask", id="its owner wants to be asked"),
     pytest.param({"concern": outages.Concern.SUSPECTED}, "cutover.suspected", id="only suspected"),
     pytest.param({"concern": outages.Concern.NONE}, "cutover.suspected", id="another region"),
-    pytest.param({"outage_active": False}, "cutover.resolved", id="Azure calls it over"),
+    pytest.param({"outage_status": outages.Status.RESOLVED}, "cutover.resolved", id="Azure calls it over"),
+    pytest.param({"outage_status": outages.Status.WITHDRAWN}, "cutover.withdrawn", id="Azure took it back"),
+    pytest.param({"outage_status": outages.Status.DROPPED}, "cutover.dropped", id="Azure goes on without this region"),
     pytest.param({"verdict": Verdict.UNPROVEN}, "cutover.never-reached", id="it never answered from here"),
     pytest.param({"tolerance": cases.tolerance(rto_hours=None)}, "cutover.undeclared", id="no RTO declared"),
     pytest.param(
@@ -114,7 +115,7 @@ requests = st.builds(
         cutover=st.sampled_from(Cutover),
         problems=st.sampled_from([(), ("tag",)]),
     ),
-    outage_active=st.booleans(),
+    outage_status=st.sampled_from(outages.Status),
     concern=st.sampled_from(outages.Concern),
     verdict=st.sampled_from(evidence.Verdict),
     loss=st.sampled_from([0.05, 0.5, 5]).map(lambda value: value * HOUR),
@@ -130,7 +131,7 @@ def test_nothing_is_cut_over_without_proof_and_a_declared_or_a_signed_yes(found:
     declared = found.tolerance.declared and found.tolerance.cutover is tolerances.Cutover.AUTO
     assert found.copy.state is copies.State.READY
     assert found.verdict is Verdict.DOWN or (signed and found.verdict is Verdict.UNPROVEN)
-    assert signed or (found.consent is None and declared and found.outage_active)
+    assert signed or (found.consent is None and declared and found.outage_status is outages.Status.ACTIVE)
     assert signed or found.concern is outages.Concern.NAMED
     accepted = found.consent.loss_accepted if found.consent else None
     limits = [limit for limit in (found.tolerance.rpo, accepted) if limit is not None]

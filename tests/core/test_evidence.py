@@ -61,23 +61,6 @@ def test_silence_is_counted_from_its_first_probe():
     assert seen((0, True), (1, False), (2, False)).failing_since == BEGAN + minutes(1)
 
 
-@pytest.mark.parametrize(
-    ("probes", "now", "recovered"),
-    [
-        pytest.param([(0, False), (1, True), (16, True)], 16, True, id="answering for the settling time"),
-        pytest.param([(0, False), (1, True), (15, True)], 16, False, id="not long enough yet"),
-        pytest.param([(0, False), (1, True), (9, False), (10, True), (16, True)], 16, False, id="flapping"),
-        pytest.param([(0, False), (1, True), (16, True)], 20, False, id="and silent about it since"),
-        pytest.param([(0, False)], 0, False, id="silent"),
-        pytest.param([], 0, False, id="never probed"),
-    ],
-)
-def test_a_server_is_back_when_it_has_answered_for_long_enough(
-    probes: list[tuple[float, bool]], now: float, recovered: bool
-):
-    assert evidence.recovered(seen(*probes), POLICY, BEGAN + minutes(now)) is recovered
-
-
 def test_the_cases_of_the_other_tests_are_what_they_say():
     now = BEGAN + timedelta(hours=1)
     assert evidence.weigh(down(now), POLICY, now) is Verdict.DOWN

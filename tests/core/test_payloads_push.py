@@ -199,6 +199,27 @@ def test_services_are_known_by_all_the_names_they_have_had(name: str, relation: 
     assert incident(impactedServices=listed).relation == relation
 
 
+def test_postgresql_that_only_the_text_names_makes_suspect_and_proves_nothing() -> None:
+    listed = [{"ServiceName": "App Service", "ImpactedRegions": [{"RegionName": "East US"}]}]
+    text = "<p>Customers of App Service and <b>Azure Database for PostgreSQL</b> may be hit.</p>"
+
+    event = incident(impactedServices=listed, communication=text, title="App Service - East US")
+
+    assert event.relation == "dependency"
+    assert not event.concerns_postgresql
+    assert event.actionable
+
+
+def test_another_product_with_postgresql_in_its_name_makes_nothing_suspect() -> None:
+    listed = [{"ServiceName": "Azure Cosmos DB for PostgreSQL", "ImpactedRegions": [{"RegionName": "East US"}]}]
+    title = "Azure Cosmos DB for PostgreSQL - East US"
+
+    event = incident(impactedServices=listed, communication="<p>We investigate.</p>", title=title)
+
+    assert event.relation == "unrelated"
+    assert not event.actionable
+
+
 def test_a_renamed_service_is_known_by_its_guid() -> None:
     listed = [
         {

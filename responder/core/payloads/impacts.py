@@ -14,6 +14,7 @@ import functools
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from responder.core import regions, services
 from responder.core.events import Impact, Status
@@ -91,6 +92,13 @@ def region_name(name: str | None, id_: str | None = None) -> regions.RegionName 
 def _by_status_page_id(id_: str) -> regions.Region | None:
     """The status page turns names round: `us-central`, `europe-west`."""
     return regions.find("".join(reversed(id_.split("-", 5))))
+
+
+def suspected(impacts: tuple[Impact, ...]) -> tuple[Impact, ...]:
+    """The same where the text names PostgreSQL and the list does not: each service may have taken it along."""
+    if any(impact.relation is services.Relation.POSTGRESQL for impact in impacts):
+        return impacts
+    return tuple(replace(impact, relation=services.Relation.DEPENDENCY) for impact in impacts)
 
 
 def concerning_us(impacts: tuple[Impact, ...], status: Status) -> tuple[tuple[Impact, ...], Status]:

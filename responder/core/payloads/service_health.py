@@ -43,6 +43,9 @@ def event(said: Said, body: Fields) -> HealthEvent:
     listed = bool(named)
     if not named:  # missing, or a string nobody can read
         named = impacts.scalar(body.text("service", limit=200), body.text("region", limit=1_000), status)
+    summary = fields.prose(body.text(*_TEXTS, limit=20_000))
+    if wording.names_postgresql(title) or wording.names_postgresql(summary):
+        named = impacts.suspected(named)
     ours, status = impacts.concerning_us(named, status)
     return HealthEvent(
         channel=said.channel,
@@ -66,7 +69,7 @@ def event(said: Said, body: Fields) -> HealthEvent:
         synthetic=_is_synthetic(said, body),
         false_positive=any(map(wording.is_false_positive, [*body.all(*_TITLES), *wording.tags(body)])),
         title=title,
-        summary=fields.prose(body.text(*_TEXTS, limit=20_000)),
+        summary=summary,
     )
 
 

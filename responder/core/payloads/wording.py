@@ -57,6 +57,7 @@ _REVIEW = re.compile(
     r"\s*(?:(?:preliminary|final)\s+)?(?:post[\s-]+incident\s+review|pir\b|rca\b|root\s+cause\s+analysis)",
     re.IGNORECASE,
 )
+_POSTGRESQL = re.compile(r"(?<!cosmos db for )\bpostgres(?:ql)?\b", re.IGNORECASE)  # that one is another product
 _WITHDRAWN = re.compile(r"\s*(?:no\s+impact|false\s+positive)\b", re.IGNORECASE)
 _TEST_TITLE = re.compile(
     r"test from synthetics? service|test\s?action\s?group|test\s?service\s?health\s?alert", re.IGNORECASE
@@ -87,6 +88,12 @@ def tags(body: Fields) -> list[str]:
     """`eventTags`, as an array or as one string."""
     listed = [*body.items("eventTags"), *body.all("eventTags")]
     return [part for tag in listed if isinstance(tag, str) for part in re.split("[,;]", tag[:1_000])]
+
+
+def names_postgresql(text: str) -> bool:
+    """Whether a text speaks of PostgreSQL. Of another service's outage it is often the only place that names who else
+    is hit; prose is no list, so it makes suspect and proves nothing."""
+    return _POSTGRESQL.search(text) is not None
 
 
 def is_false_positive(text: object) -> bool:
