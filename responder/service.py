@@ -2,7 +2,9 @@
 
     sources ─► intake ─► assess ─► act ─► announce        one store under all of them, one process, one lock
 
-A failed task takes the service down: systemd starts it again, and the journal knows where it was.
+A store that fails makes the stages rest; the web server stays up and answers 503. Any other failed task takes the
+service down: systemd starts it again, and the journal knows where it was. Told to stop, it first hears no more, then
+begins no run any more and lets the steps under way write their outcome.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import contextlib
 import functools
 import hashlib
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,7 +24,7 @@ from responder import channels, clock, playbook_files, settings, steps
 from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
 from responder.channels import log, webhook
 from responder.core import evidence, playbooks
-from responder.flow import act, announce, assess, by_hand, intake, listening, reconcile, wakes, watch
+from responder.flow import act, announce, assess, by_hand, intake, listening, reconcile, stages, wakes, watch
 from responder.flow import inventory as inventory_stage
 from responder.postgres import addresses, probes, verification
 from responder.steps import doors
@@ -196,62 +198,71 @@ async def serve(config: settings.Settings) -> None:
 
 
 async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
-    config, store = parts.config, parts.store
-    door = intake.Intake(store.intake, parts.wakes["assess"])
-    ways = _ways(config.channels)
-    watcher = watch.Watch(
-        store,
-        parts.databases.probe,
-        watch.Pace(
-            peace=config.probes.interval,
-            outage=config.probes.interval_in_outage,
-            concurrency=config.probes.concurrency,
-        ),
-        parts.wakes["assess"],
-    )
+    config, ways = parts.config, _ways(parts.config.channels)
+    door = intake.Intake(parts.store.intake, parts.wakes["assess"])
+    hubs, reconciler = _hubs(parts, door), reconciliation(parts, door)
+    pushed = listening.Door("webhooks", ("webhook", "event-grid"), door, config.hearing.webhook_every)
+    ears = [*hubs, *_polled(parts, reconciler, door), pushed]
+    hearing: dict[str, stages.Job] = {
+        "reconcile": reconciler.run,
+        "listening": listening.Listening(
+            ears, config.hearing.policy(), parts.store.outbox, parts.wakes["announce"]
+        ).run,
+        **{f"hub {number}": hub.run for number, hub in enumerate(hubs)},
+    }
+    deciding: dict[str, stages.Job] = {
+        "assess": assessor(parts).run,
+        "announce": announce.Announce(parts.store, ways, parts.wakes["announce"]).run,
+    }
+    try:
+        async with server.running(_desk(parts, door, ears)) as port:
+            hearing["doorbell"] = functools.partial(doorbell.ring, config.web.host, port, pushed)
+            _log.info("service.started", store=str(config.store.path), hubs=len(hubs))
+            await _all_until(stop, [hearing | _looking(parts), {"act": actor(parts).run}, deciding])
+    finally:
+        for way in ways:
+            await way.close()
+
+
+async def _all_until(stop: asyncio.Event, rounds: Sequence[Mapping[str, stages.Job]]) -> None:
+    """Run all jobs until told to stop; then end them round by round, each when those before it have ended."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            [group.create_task(stages.patiently(name, job), name=name) for name, job in jobs.items()] for jobs in rounds
+        ]
+        await stop.wait()
+        _log.info("service.stopping")
+        for ending in tasks:
+            for task in ending:
+                task.cancel()
+            await asyncio.wait(ending)
+
+
+def _looking(parts: Parts) -> dict[str, stages.Job]:
+    """What looks at the estate itself: its list, and whether its servers answer."""
+    config, probing = parts.config, parts.config.probes
+    pace = watch.Pace(peace=probing.interval, outage=probing.interval_in_outage, concurrency=probing.concurrency)
     lister = inventory_stage.Inventory(
-        store,
+        parts.store,
         lambda: inventory.list_servers(config.azure.subscriptions, parts.clients.graph()),
         config.azure.inventory_refresh,
         parts.wakes["assess"],
     )
-    sources = _hubs(parts, door)
-    reconciler = reconciliation(parts, door)
-    pushed = listening.Door("webhooks", ("webhook", "event-grid"), door, config.hearing.webhook_every)
-    ears = [*sources, *_polled(parts, reconciler, door), pushed]
-    listener = listening.Listening(ears, config.hearing.policy(), store.outbox, parts.wakes["announce"])
-    jobs = {
-        "listening": listener.run,
-        "inventory": lister.run,
-        "reconcile": reconciler.run,
-        "watch": watcher.run,
-        "assess": assessor(parts).run,
-        "act": actor(parts).run,
-        "announce": announce.Announce(store, ways, parts.wakes["announce"]).run,
-        **{f"hub {i}": source.run for i, source in enumerate(sources)},
-    }
-    behind = desk.Desk(
-        config=config,
-        store=store,
+    watcher = watch.Watch(parts.store, parts.databases.probe, pace, parts.wakes["assess"])
+    return {"inventory": lister.run, "watch": watcher.run}
+
+
+def _desk(parts: Parts, door: intake.Intake, ears: Sequence[listening.Ear]) -> desk.Desk:
+    """What the web server answers from."""
+    return desk.Desk(
+        config=parts.config,
+        store=parts.store,
         intake=door,
         playbooks=parts.playbooks,
         sources=ears,
         assess=parts.wakes["assess"],
         act=parts.wakes["act"],
     )
-    async with server.running(behind) as port:
-        jobs["doorbell"] = functools.partial(doorbell.ring, config.web.host, port, pushed)
-        _log.info("service.started", store=str(config.store.path), hubs=len(sources))
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(job(), name=name) for name, job in jobs.items()]
-                await stop.wait()
-                _log.info("service.stopping")
-                for task in tasks:
-                    task.cancel()
-        finally:
-            for way in ways:
-                await way.close()
 
 
 def _hubs(parts: Parts, door: intake.Intake) -> list[event_hub.HubSource]:

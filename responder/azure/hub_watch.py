@@ -15,6 +15,8 @@ from responder import clock
 if TYPE_CHECKING:
     from responder.azure import bookmarks, event_hub, hub_clients
 
+_HASTE, _HASTY = timedelta(seconds=1), 30
+"""Until the first proof the hub is asked this often, and so many times at most."""
 _MISSES = 3
 """Questions without an answer, one after the other, before a silent client is thrown away."""
 
@@ -110,11 +112,12 @@ class Watch:
             Exception: the hub did not answer several times, and nothing came from it meanwhile.
         """
         await self._first_moment()
-        misses, had = 0, dict(self._session.handled)
+        misses, had, hasty = 0, dict(self._session.handled), _HASTY
         while True:
             try:
-                self._looked(await self.look(client))
-                misses = 0
+                found = await self.look(client)
+                self._looked(found)
+                misses, hasty = 0, 0 if found.sure else hasty - 1
             except (StalledError, RewoundError):
                 raise
             except Exception as error:
@@ -123,7 +126,9 @@ class Watch:
                     raise
                 self._failed(error)
             had = dict(self._session.handled)
-            await asyncio.sleep(self._timing.watch.total_seconds())
+            # Who waits for us to be ready should not wait a whole round for the first proof.
+            pause = min(self._timing.watch, _HASTE) if hasty > 0 else self._timing.watch
+            await asyncio.sleep(pause.total_seconds())
 
     async def look(self, client: hub_clients.GuardedClient) -> Look:
         """One round."""

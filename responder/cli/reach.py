@@ -63,28 +63,14 @@ async def ask_daemon(config: settings.Settings, path: str, body: dict[str, Any])
         InputError: it refused; the message is its own.
         RefusedError: it does not answer, or no token is configured.
     """
-    import aiohttp
-
     if config.web.token is None:
         raise errors.RefusedError(
             "daemon.no-token",
             "The daemon is running, and its API has no token.",
             remedy="Set web.token in the settings, or stop the daemon first.",
         )
-    headers = {"Authorization": f"Bearer {config.web.token.reveal()}"}
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session,
-            session.post(_base(config.web) + path, json=body, headers=headers) as answer,
-        ):
-            document = dict(await answer.json())
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
-        raise errors.RefusedError(
-            "daemon.silent",
-            "The store is held by a running process that does not answer.",
-            remedy="Is the daemon up, and web.host and web.port right? See its log.",
-        ) from error
-    if answer.status >= 400:
+    status, document = await _post(_base(config.web) + path, config.web.token.reveal(), body)
+    if status >= 400:
         raise errors.RefusedError(
             str(document.get("error", "daemon.refused")),
             str(document.get("message", "The daemon refused.")),
@@ -92,6 +78,24 @@ async def ask_daemon(config: settings.Settings, path: str, body: dict[str, Any])
             place=str(document.get("place", "")),
         )
     return document
+
+
+async def _post(url: str, token: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The answer's status and its JSON object, whether it agrees or refuses."""
+    import aiohttp
+
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as session,
+            session.post(url, json=body, headers={"Authorization": f"Bearer {token}"}) as answer,
+        ):
+            return answer.status, dict(await answer.json())
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TypeError) as error:
+        raise errors.RefusedError(
+            "daemon.silent",
+            "The store is held by a running process that does not answer.",
+            remedy="Is the daemon up, and web.host and web.port right? See its log.",
+        ) from error
 
 
 async def either(

@@ -75,66 +75,74 @@ def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Toler
     A tag that cannot be read never raises: it is a problem shown in `responder inventory` and makes the server
     undeclared, because half a declaration could cost data nobody agreed to lose.
     """
-    base = defaults or Tolerance()
-    given = {key.strip().lower(): value.strip() for key, value in tags.items()}
-    problems: list[str] = []
+    base, found = defaults or Tolerance(), _Tags(tags)
+    return Tolerance(
+        rto=found.duration("rto", base.rto),
+        rpo=found.duration("rpo", base.rpo),
+        cutover=found.choice("cutover", Cutover, base.cutover),
+        priority=found.priority(base.priority),
+        hedge=found.choice("hedge", Hedge, base.hedge),
+        dns=found.record() or base.dns,
+        target_group=found.text("target-group") or base.target_group,
+        owner=found.text("owner") or base.owner,
+        problems=tuple(found.problems),
+        remarks=tuple(_remark(name) for name in found.given if name.startswith("outage-") and name not in _TAGS),
+    )
 
-    def tag(name: str) -> str | None:
-        return given.get(f"outage-{name}") or None
 
-    def duration(name: str, default: timedelta | None) -> timedelta | None:
-        text = tag(name)
+class _Tags:
+    """The tags of one server while they are read: what cannot be read becomes a problem, and the default stands in."""
+
+    def __init__(self, tags: Mapping[str, str]) -> None:
+        self.given = {key.strip().lower(): value.strip() for key, value in tags.items()}
+        self.problems: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        """The tag `outage-name`; an empty one is none."""
+        return self.given.get(f"outage-{name}") or None
+
+    def duration(self, name: str, default: timedelta | None) -> timedelta | None:
+        text = self.text(name)
         if text is None:
             return default
         try:
             return durations.parse(text, place=f"tag outage-{name}")
         except errors.InputError as error:
-            problems.append(str(error))
+            self.problems.append(str(error))
             return None
 
-    def choice(name: str, kind: type[E], default: E) -> E:
-        text = tag(name)
+    def choice(self, name: str, kind: type[E], default: E) -> E:
+        text = self.text(name)
         if text is None:
             return default
         try:
             return kind(text.lower())
         except ValueError:
-            problems.append(f"tag outage-{name}: {text[:40]!r} is none of {', '.join(kind)}. Choose one of them.")
+            self.problems.append(f"tag outage-{name}: {text[:40]!r} is none of {', '.join(kind)}. Choose one of them.")
             return default
 
-    return Tolerance(
-        rto=duration("rto", base.rto),
-        rpo=duration("rpo", base.rpo),
-        cutover=choice("cutover", Cutover, base.cutover),
-        priority=_priority(tag("priority"), base.priority, problems),
-        hedge=choice("hedge", Hedge, base.hedge),
-        dns=_record(tag("dns"), problems) or base.dns,
-        target_group=tag("target-group") or base.target_group,
-        owner=tag("owner") or base.owner,
-        problems=tuple(problems),
-        remarks=tuple(_remark(name) for name in given if name.startswith("outage-") and name not in _TAGS),
-    )
+    def priority(self, default: int) -> int:
+        text = self.text("priority")
+        if text is None:
+            return default
+        if text in {"1", "2", "3", "4", "5"}:
+            return int(text)
+        self.problems.append(f"tag outage-priority: {text[:40]!r} is not a number from 1 (first) to 5 (last).")
+        return default
+
+    def record(self) -> Record | None:
+        text = self.text("dns")
+        if text is None:
+            return None
+        zone, slash, name = text.partition("/")
+        if slash and zone and name and "/" not in name:
+            return Record(zone=zone.lower(), name=name.lower())
+        self.problems.append(
+            f"tag outage-dns: {text[:60]!r} is not `zone/record`. Write it like db.contoso.example/orders."
+        )
+        return None
 
 
 def _remark(name: str) -> str:
     near = difflib.get_close_matches(name, _TAGS, n=1)
     return f"tag {name} is not known and is ignored." + (f" Did you mean {near[0]}?" if near else "")
-
-
-def _priority(text: str | None, default: int, problems: list[str]) -> int:
-    if text is None:
-        return default
-    if text in {"1", "2", "3", "4", "5"}:
-        return int(text)
-    problems.append(f"tag outage-priority: {text[:40]!r} is not a number from 1 (first) to 5 (last).")
-    return default
-
-
-def _record(text: str | None, problems: list[str]) -> Record | None:
-    if text is None:
-        return None
-    zone, slash, name = text.partition("/")
-    if slash and zone and name and "/" not in name:
-        return Record(zone=zone.lower(), name=name.lower())
-    problems.append(f"tag outage-dns: {text[:60]!r} is not `zone/record`. Write it like db.contoso.example/orders.")
-    return None

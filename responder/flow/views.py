@@ -109,20 +109,24 @@ def of_server(
         "fqdn": server.fqdn,
         "seen_at": time(server.seen_at),
         "copy_of": server.tags.get(restores.SOURCE_TAG),
-        "tolerance": {
-            "declared": tolerance.declared,
-            "rto_s": seconds(tolerance.rto),
-            "rpo_s": seconds(tolerance.rpo),
-            "cutover": tolerance.cutover.value,
-            "priority": tolerance.priority,
-            "hedge": tolerance.hedge.value,
-            "dns": f"{tolerance.dns.zone}/{tolerance.dns.name}" if tolerance.dns else None,
-            "owner": tolerance.owner,
-            "problems": list(tolerance.problems),
-            "remarks": list(tolerance.remarks),
-        },
+        "tolerance": _tolerance(tolerance),
         "probe": {"at": time(last.at), "answered": last.answered, "detail": last.detail} if last else None,
         "resource_health": of_statement(said),
+    }
+
+
+def _tolerance(tolerance: tolerances.Tolerance) -> Json:
+    return {
+        "declared": tolerance.declared,
+        "rto_s": seconds(tolerance.rto),
+        "rpo_s": seconds(tolerance.rpo),
+        "cutover": tolerance.cutover.value,
+        "priority": tolerance.priority,
+        "hedge": tolerance.hedge.value,
+        "dns": f"{tolerance.dns.zone}/{tolerance.dns.name}" if tolerance.dns else None,
+        "owner": tolerance.owner,
+        "problems": list(tolerance.problems),
+        "remarks": list(tolerance.remarks),
     }
 
 

@@ -227,18 +227,18 @@ class Publisher:
         silent_until = self._silent_until.get(delivery.target)
         if silent_until is not None and self._now() < silent_until:
             delivery.outcome = "silenced"
-            log.warning("webhook.silenced", url=delivery.target, until=silent_until.isoformat())
+            log.warning("webhook.silenced", url=_bare(delivery.target), until=silent_until.isoformat())
             return
         for gap in (*self._patience.gaps, None):
             delivery.outcome = await self._attempt(delivery, body)
             if delivery.outcome != "pending":
                 return
-            log.info("webhook.failed", url=delivery.target, attempt=delivery.attempts, why=delivery.detail)
+            log.info("webhook.failed", url=_bare(delivery.target), attempt=delivery.attempts, why=delivery.detail)
             if gap is not None:
                 await asyncio.sleep(gap.total_seconds())
         delivery.outcome = "given up"
         self._silent_until[delivery.target] = self._now() + self._patience.silence
-        log.warning("webhook.given_up", url=delivery.target, why=delivery.detail)
+        log.warning("webhook.given_up", url=_bare(delivery.target), why=delivery.detail)
 
     async def _attempt(self, delivery: Delivery, body: bytes) -> Outcome:
         delivery.attempts += 1
@@ -268,3 +268,8 @@ def _subscriptions(event: dict[str, Any]) -> set[str]:
         for region in one["impactedRegions"]
         for subscription in region["impactedSubscriptions"]
     }
+
+
+def _bare(url: str) -> str:
+    """Without its query: that is where the webhook's secret is."""
+    return url.partition("?")[0]

@@ -23,6 +23,7 @@ class Outages:
     def __init__(self, base: database.Database) -> None:
         self._base = base
         self._apart = apart.Apart("outages")
+        self._decisions_apart = apart.Apart("decisions")
 
     async def put(self, outages: Sequence[core_outages.Outage]) -> None:
         """Insert or replace. A closed outage reopens when the new value is active and newer (by Azure's time)."""
@@ -93,6 +94,11 @@ class Outages:
         """What the latest decision for one server knew."""
         row = await self._base.row(_LATEST_OF_SERVER, {"outage": outage_id, "server": server_id})
         return codec.load(row["facts"], _FACTS) if row else None
+
+    def _decision(self, row: sqlite3.Row, outage_id: core_outages.OutageId) -> core_decisions.Decision | None:
+        """The decision of a row; None for one that this version cannot read, which is told once."""
+        load = functools.partial(codec.load, row["body"], _DECISION)
+        return self._decisions_apart.read(f"{outage_id} {row['server_id']}", load)
 
     async def _outages(self, sql: str, **parameters: object) -> builtins.list[core_outages.Outage]:
         return [codec.load(row["body"], core_outages.Outage) for row in await self._base.rows(sql, parameters)]

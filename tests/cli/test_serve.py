@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -165,17 +167,23 @@ def test_a_port_that_is_taken_is_told(responder: terminal.Responder, here: dict[
         responder("serve", "--config", config).complains("web.cannot-listen", str(port), "web.port")
 
 
-def test_a_failure_in_a_stage_is_told_and_the_process_ends(
+def test_a_stage_rests_while_the_store_fails_and_goes_on_when_it_is_back(
     responder: terminal.Responder, here: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     from responder.core import errors
     from responder.store import estate
 
-    async def full(*_: object) -> None:
-        raise errors.StoreError("store.unavailable", "The store cannot be used now: disk full.")
+    put, calls = estate.Estate.put_servers, 0
+
+    async def full(self: estate.Estate, servers: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise errors.StoreError("store.unavailable", "The store cannot be used now: disk full.")
+        await put(self, servers)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(estate.Estate, "put_servers", full)
     said = responder("serve", "--config", clouds.settings(tmp_path, here))
-    assert said.code == 1
-    assert said.err.splitlines()[-1] == "responder: The store cannot be used now: disk full. [store.unavailable]"
+    assert (said.code, calls) == (0, 2)
     assert "Traceback" not in said.err + said.out

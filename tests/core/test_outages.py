@@ -326,3 +326,82 @@ def test_a_subscription_told_once_stays_told():
 
 def test_tracking_ids_meet_in_any_case():
     assert outages.outage_id("qx3l-7pg", EASTUS2) == outages.outage_id("QX3L-7PG", EASTUS2)
+
+
+# --- order and repetition
+
+SORTS: list[dict[str, Any]] = [
+    {},
+    {},
+    {"status": events.Status.RESOLVED, "stage": "Resolved"},
+    {"status": events.Status.RESOLVED, "stage": "Resolved", "relation": services.Relation.UNRELATED, "services": ()},
+    {"status": events.Status.RESOLVED, **APP_SERVICE},
+    {"status": events.Status.UPDATED},
+    {"status": events.Status.UNKNOWN},
+    {"stage": "RCA"},
+    {"level": "informational"},
+    {"kind": events.Kind.ADVISORY},
+    {"synthetic": True},
+    VIRTUAL_MACHINES,
+    APP_SERVICE,
+    WITHDRAWN,
+]
+"""What a story is made of, plain updates most of all."""
+CHANGES: st.SearchStrategy[dict[str, Any]] = st.builds(
+    lambda sort, details: details | sort,
+    st.sampled_from(SORTS),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "impact_start": st.sampled_from([None, at(-2), at(-1), at(1), at(30)]),
+            "impact_end": st.sampled_from([None, at(0.1), at(100)]),
+            "subscription_id": st.sampled_from([None, cases.SUBSCRIPTION, cases.OTHER_SUBSCRIPTION]),
+        },
+    ),
+)
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> tuple[list[events.HealthEvent], list[events.HealthEvent]]:
+    """A story in the order it was told, and the same story as it arrived: shuffled, some of it more than once."""
+    minutes = sorted(draw(st.sets(st.integers(1, 600), min_size=1, max_size=6)))
+    story = [event(minute, **draw(CHANGES)) for minute in minutes]
+    repeated = draw(st.lists(st.sampled_from(story), max_size=4))
+    return story, draw(st.permutations(story + repeated))
+
+
+def essence(known: outages.Outage | None) -> object:
+    if known is None:
+        return None
+    return known.status, known.impact_start, known.subscriptions, known.relation, known.services
+
+
+@given(deliveries())
+def test_any_order_and_repetition_of_a_story_ends_in_the_same_outage(
+    told: tuple[list[events.HealthEvent], list[events.HealthEvent]],
+):
+    story, arrived = told
+    assert essence(fold(*arrived)) == essence(fold(*story))
+
+
+@given(deliveries())
+def test_no_story_without_an_actionable_event_has_an_outage_that_goes_on(
+    told: tuple[list[events.HealthEvent], list[events.HealthEvent]],
+):
+    story, arrived = told
+    found = fold(*arrived)
+    if found is not None and found.active:
+        newest = max(e.updated_at for e in story if e.actionable and e.updated_at)
+        assert found.updated_at <= newest
+
+
+@given(st.lists(CHANGES, max_size=5))
+def test_synthetic_events_never_open_anything(changes: list[dict[str, Any]]):
+    assert fold(*(event(i + 1, **(each | {"synthetic": True})) for i, each in enumerate(changes))) is None
+
+
+@given(CHANGES, st.integers(100, 50_000))
+def test_a_review_never_reopens_whatever_else_it_says(changes: dict[str, Any], minute: int):
+    known = fold(event(15), resolution(60), event(minute, **(changes | {"stage": "RCA"})))
+    assert known is not None
+    assert not known.active

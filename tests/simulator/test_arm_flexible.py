@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64decode
 from datetime import UTC, datetime
@@ -48,12 +49,28 @@ async def test_a_server_is_shown_as_the_live_service_shows_it(arm: Arm) -> None:
     assert server.tags == {"outage-rto": "4h", "outage-rpo": "1h", "outage-cutover": "auto"}
 
 
-async def test_a_geo_restored_server_is_ready_bare_and_in_the_pair(arm: Arm) -> None:
+class HeldData(FakeData):
+    """Restores only when it may: until then an operation is surely under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_restore = asyncio.Event()
+
+    async def restore(self, name: str, region: str, *, source: str) -> str:
+        await self.may_restore.wait()
+        return await super().restore(name, region, source=source)
+
+
+async def test_a_geo_restored_server_is_ready_bare_and_in_the_pair(serve: Serve) -> None:
+    data = HeldData()
+    data.backups["orders"] = datetime.now(UTC)
+    arm = await serve(data=data)
     client = await arm.flexible()
     poller = await client.servers.begin_create_or_update(
         "rg-recovery", "orders-copy", geo_restore(arm, "orders", tags={"restored-from": "orders"})
     )
     assert (await client.servers.get("rg-recovery", "orders-copy")).properties.state == "Provisioning"
+    data.may_restore.set()
     server = await poller.result()
     assert server.location == "Central US"
     assert server.properties.state == "Ready"

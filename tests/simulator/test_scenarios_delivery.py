@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import structlog.testing
 from aiohttp import web
 
 from responder.simulator import bulletins, publisher
@@ -168,6 +169,20 @@ async def test_after_six_attempts_a_webhook_is_left_alone_for_a_quarter_of_an_ho
 
 def test_the_gaps_are_those_of_an_action_group():
     assert [gap.total_seconds() for gap in publisher.RETRY_GAPS] == [5, 20, 5, 40, 5]
+
+
+async def test_the_secret_in_a_webhooks_url_is_not_logged():
+    async with listening() as endpoint:
+        endpoint.answers = [503] * 6
+        office = Office(f"{endpoint.url}?code=hunter2")
+        with structlog.testing.capture_logs() as logged:
+            async with office.publisher as publishing:
+                publishing.publish(bulletin(), ["webhook"])
+                await publishing.settle()
+                publishing.publish(bulletin(status="Resolved"), ["webhook"])
+                await publishing.settle()
+    assert {line["event"] for line in logged} == {"webhook.failed", "webhook.given_up", "webhook.silenced"}
+    assert "hunter2" not in str(logged)
 
 
 async def test_closing_gives_up_what_is_still_being_tried():

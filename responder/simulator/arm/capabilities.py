@@ -48,12 +48,7 @@ def _describe(world: worlds.World, location: str) -> calls.Body:
     return {
         "name": "FlexibleServerCapabilities",
         "supportedServerEditions": [] if restricted else [_edition(tier) for tier in _TIERS],
-        "supportedServerVersions": []
-        if restricted
-        else [
-            {"supportedFeatures": [], "name": v, "supportedVersionsToUpgrade": list(_VERSIONS[i + 1 :])}
-            for i, v in enumerate(_VERSIONS)
-        ],
+        "supportedServerVersions": [] if restricted else [_version(v) for v in _VERSIONS],
         "supportedFastProvisioningEditions": [],
         "supportedFeatures": [{"name": n, "status": s} for n, s in features.items()],
         "fastProvisioningSupported": "Disabled",
@@ -64,6 +59,11 @@ def _describe(world: worlds.World, location: str) -> calls.Body:
         "onlineResizeSupported": "Enabled",
         "restricted": _word(restricted),
     }
+
+
+def _version(name: str) -> calls.Body:
+    newer = _VERSIONS[_VERSIONS.index(name) + 1 :]
+    return {"supportedFeatures": [], "name": name, "supportedVersionsToUpgrade": list(newer)}
 
 
 def _edition(tier: str) -> calls.Body:

@@ -120,14 +120,7 @@ class Door:
         return calls.Refused(401, code, message, headers={"WWW-Authenticate": challenge})
 
     async def _arrive(self, request: web.Request, principal: str) -> _Arrival:
-        for route in self._routes:
-            match = route.pattern.fullmatch(request.path)
-            if match is not None and route.method == request.method:
-                break
-        else:
-            raise calls.Refused(
-                404, "NotFound", f"The simulator has no operation {request.method} {request.path}; see its ARM routes."
-            )
+        route, params = self._route(request)
         if "api-version" not in request.query:
             raise calls.Refused(
                 400,
@@ -141,22 +134,26 @@ class Door:
             method=request.method,
             path=request.path,
             base=f"{request.scheme}://{request.host}",
-            params=match.groupdict(),
+            params=params,
             query=dict(request.query),
             headers=request.headers,
             body=await _json(request),
             principal=principal,
             kind=route.kind,
         )
-        server = found.server_or_none(call)
         named = "server" in call.params or "zone" in call.params
-        if server is not None:
-            region = server.region
-        elif "server" in call.params:
-            region = regions.normalise(calls.text(call.body, "location"))
-        else:
-            region = regions.normalise(call.params.get("location", ""))
-        return _Arrival(call=call, handler=route.handler, resource_id=request.path if named else "", region=region)
+        resource_id = request.path if named else ""
+        return _Arrival(call=call, handler=route.handler, resource_id=resource_id, region=_region(call))
+
+    def _route(self, request: web.Request) -> tuple[calls.Route, dict[str, str]]:
+        """The operation that is asked for, and what its path names."""
+        for route in self._routes:
+            match = route.pattern.fullmatch(request.path)
+            if match is not None and route.method == request.method:
+                return route, match.groupdict()
+        raise calls.Refused(
+            404, "NotFound", f"The simulator has no operation {request.method} {request.path}; see its ARM routes."
+        )
 
     def _ration(self, call: calls.Call) -> dict[str, str]:
         sort = limits.sort_of(call.method)
@@ -197,6 +194,16 @@ class Door:
         finally:
             back.cancel()
             closing.cancel()
+
+
+def _region(call: calls.Call) -> str:
+    """The region that must answer: the server's, the one a new server is to lie in, or the one the path names."""
+    server = found.server_or_none(call)
+    if server is not None:
+        return server.region
+    if "server" in call.params:
+        return regions.normalise(calls.text(call.body, "location"))
+    return regions.normalise(call.params.get("location", ""))
 
 
 def _entry(request: web.Request, visit: _Visit) -> ledger.Entry:

@@ -88,26 +88,13 @@ def show(server: resources.Server) -> dict[str, object]:
 
 
 def _show_flexible(server: resources.Server) -> dict[str, object]:
-    disk, iops = DISKS.get(server.storage_gb, _LARGE_DISK)
     replica: dict[str, object] = {"role": server.role, "capacity": 0 if server.is_replica else 5}
     if server.is_replica:
         replica["replicationState"] = "Active" if server.state == "Ready" else "Provisioning"
-    backup: dict[str, object] = {
-        "backupRetentionDays": resources.RETENTION.days,
-        "geoRedundantBackup": "Enabled" if server.geo_backup else "Disabled",
-    }
-    if server.earliest_restore is not None:
-        backup["earliestRestoreDate"] = calls.ticks(server.earliest_restore, "+00:00")
     properties: dict[str, object] = {
         "dataEncryption": {"type": "SystemManaged"},
         "replica": replica,
-        "storage": {
-            "type": "",  # as the service has it, outside its own enumeration
-            "iops": iops,
-            "tier": disk,
-            "storageSizeGB": server.storage_gb,
-            "autoGrow": "Disabled",
-        },
+        "storage": _storage(server),
         "network": {"publicNetworkAccess": "Enabled"},
         "privateEndpointConnections": [],
         "authConfig": {"activeDirectoryAuth": "Disabled", "passwordAuth": "Enabled"},
@@ -116,7 +103,7 @@ def _show_flexible(server: resources.Server) -> dict[str, object]:
         "minorVersion": "3",
         "administratorLogin": server.administrator,
         "state": server.state,
-        "backup": backup,
+        "backup": _backup(server),
         "highAvailability": {"mode": "Disabled", "state": "NotEnabled"},
         "maintenanceWindow": {"customWindow": "Disabled", "dayOfWeek": 0, "startHour": 0, "startMinute": 0},
         "replicationRole": server.role,
@@ -132,6 +119,27 @@ def _show_flexible(server: resources.Server) -> dict[str, object]:
         "properties": properties,
         "location": regions.display(server.region),
     }
+
+
+def _storage(server: resources.Server) -> dict[str, object]:
+    disk, iops = DISKS.get(server.storage_gb, _LARGE_DISK)
+    return {
+        "type": "",  # as the service has it, outside its own enumeration
+        "iops": iops,
+        "tier": disk,
+        "storageSizeGB": server.storage_gb,
+        "autoGrow": "Disabled",
+    }
+
+
+def _backup(server: resources.Server) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "backupRetentionDays": resources.RETENTION.days,
+        "geoRedundantBackup": "Enabled" if server.geo_backup else "Disabled",
+    }
+    if server.earliest_restore is not None:
+        shown["earliestRestoreDate"] = calls.ticks(server.earliest_restore, "+00:00")
+    return shown
 
 
 def _show_single(server: resources.Server) -> dict[str, object]:

@@ -27,6 +27,15 @@ def rest_event(bulletin: values.Bulletin, earlier: Mapping[str, Any] | None = No
     a region that the new communication no longer names stays, resolved. No stage, no communication id; the severity is
     `eventLevel`, not `level`; the end of an unended impact is the year 1.
     """
+    return {
+        "id": f"{_TYPE}/{bulletin.tracking_id}",
+        "name": bulletin.tracking_id,
+        "type": _TYPE,
+        "properties": _properties(bulletin, earlier),
+    }
+
+
+def _properties(bulletin: values.Bulletin, earlier: Mapping[str, Any] | None) -> Json:
     end = bulletin.impact_mitigation
     properties: Json = {
         "eventType": bulletin.words.event_type,
@@ -52,12 +61,7 @@ def rest_event(bulletin: values.Bulletin, earlier: Mapping[str, Any] | None = No
     }
     if bulletin.kind == "maintenance":
         properties["impactType"] = "Other"
-    return {
-        "id": f"{_TYPE}/{bulletin.tracking_id}",
-        "name": bulletin.tracking_id,
-        "type": _TYPE,
-        "properties": properties,
-    }
+    return properties
 
 
 def _impact(bulletin: values.Bulletin, earlier: Mapping[str, Any] | None) -> list[Json]:
