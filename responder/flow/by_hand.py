@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from responder import clock
-from responder.core import evidence, runs
+from responder.core import evidence, playbooks, runs
 from responder.flow import act, wakes
 from responder.store import sqlite
 
@@ -61,7 +61,7 @@ class ByHand:
             current = await self._store.runs.get(run_id)
             assert current is not None, "a submitted run stays in the journal"
             step = current.playbook.step(current.step or "")
-            if step is None or (current.state is runs.State.WAITING and step.kind in _FOR_A_WORD):
+            if step is None or (current.state is runs.State.WAITING and _needs_a_word(current, step)):
                 return
             await self._wake.wait(current.wake_at, _LONGEST_NAP)
 
@@ -75,3 +75,8 @@ class ByHand:
         probe = await self._looks.probe(server.fqdn)
         after = evidence.observe(before, probe, longest_gap=self._looks.longest_gap)
         await self._store.estate.put_health({server.id: after})
+
+
+def _needs_a_word(run: runs.Run, step: playbooks.Step) -> bool:
+    """Only a human or a decision can make it go on."""
+    return step.kind in _FOR_A_WORD or run.waiting_for == "approval"

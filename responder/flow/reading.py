@@ -17,8 +17,8 @@ import structlog
 
 from responder.core import errors, events, outages, payloads, regions, servers, witness
 from responder.flow import heard, views
+from responder.store import apart, sqlite
 from responder.store import intake as rows
-from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
 
@@ -54,9 +54,8 @@ class Reading:
     async def _record(self, received: rows.Received) -> None:
         try:
             await self._keep(received, *await self._read(received))
-        except errors.ResponderError:
-            raise
         except Exception as error:  # a defect of ours; the next start would only meet the same arrival again
+            _raise_unless_about_a_row(error)
             _log.exception("event.defect", source=received.source)
             await self._keep(received, [], [_defect(error, "", received.body)], {})
 
@@ -74,9 +73,8 @@ class Reading:
                 continue
             try:
                 changed |= await self._folded(event, received.received_at, changed)
-            except errors.ResponderError:
-                raise
             except Exception as error:  # its neighbours in the same arrival are heard all the same
+                _raise_unless_about_a_row(error)
                 _log.exception("event.defect", source=received.source)
                 spoiled.append(_defect(error, event.identity, received.body))
                 continue
@@ -153,6 +151,12 @@ async def again(store: sqlite.Store, ids: Sequence[str]) -> views.Json:
     marked = await store.intake.reparse(await heard.pieces(store, ids) if ids else None)
     _log.info("quarantine.read-again", arrivals=marked, pieces=before)
     return {"arrivals": marked, "quarantined_before": before}
+
+
+def _raise_unless_about_a_row(error: Exception) -> None:
+    """A store that fails is no fault of the arrival; a row that cannot be read concerns this arrival and no other."""
+    if isinstance(error, errors.ResponderError) and error.error_id != apart.UNREADABLE:
+        raise error
 
 
 def _defect(error: Exception, position: str, body: bytes) -> payloads.Unreadable:

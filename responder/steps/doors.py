@@ -156,6 +156,13 @@ class Context:
         after = max(self.doors.rules.poll, error.retry_after or timedelta())
         return runs.Wait(until=self.now + after, topic="operation")
 
+    def next_review(self) -> datetime:
+        """When to look again at a decision that stays as it is. A decision that changes wakes the run by itself."""
+        decision = self.situation.decision
+        if decision is not None and decision.review_at > self.now:
+            return decision.review_at
+        return self.now + self.doors.rules.policy.review
+
     def target_region(self) -> regions.RegionName | None:
         """The region a copy of this server goes to."""
         return regions.pair_of(self.situation.server.region)

@@ -31,7 +31,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     if decision.action is decisions.Action.STAND_DOWN:
         return runs.Done(output={"verdict": "not-needed"})
     topic = "approval" if decision.action is decisions.Action.ASK else "decision"
-    return runs.Wait(until=max(decision.review_at, ctx.now + timedelta(seconds=1)), topic=topic)
+    return runs.Wait(until=ctx.next_review(), topic=topic)
 
 
 def _without_outage(ctx: doors.Context, word: runs.Signal | None) -> runs.Outcome:

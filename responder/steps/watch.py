@@ -6,8 +6,6 @@ Output `verdict`: `over` (the region is back), `handed-over` (a geo-restore is d
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from responder.core import decisions, runs
 from responder.steps import doors
 
@@ -26,7 +24,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     if decision.action is decisions.Action.OBSERVE and not outage.goes_on_for(ctx.situation.server):
         seen = decision.reasons[0].id
         if seen in ("unknown", "failing"):
-            return runs.Wait(until=max(decision.review_at, ctx.now + timedelta(seconds=1)), topic="decision")
+            return runs.Wait(until=ctx.next_review(), topic="decision")
         back = seen in ("up", "closed")
         return runs.Done(output={"verdict": "over" if back else "other-cause"})
-    return runs.Wait(until=max(decision.review_at, ctx.now + timedelta(seconds=1)), topic="decision")
+    return runs.Wait(until=ctx.next_review(), topic="decision")

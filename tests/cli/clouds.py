@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,20 @@ def cloud(folder: Path) -> Iterator[dict[str, str]]:
         yield dict(line.split("=", 1) for line in lines) | {"API_TOKEN": TOKEN}
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+@contextlib.contextmanager
+def dark(environment: dict[str, str], region: str) -> Iterator[None]:
+    """A region of the local Azure is down for as long as this lasts."""
+
+    def turn(word: str) -> None:
+        urllib.request.urlopen(f"{environment['SIM_CONTROL']}/regions/{region}/{word}", data=b"", timeout=30).close()
+
+    turn("down")
+    try:
+        yield
+    finally:
+        turn("up")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,10 +39,28 @@ def test_from_an_empty_store_to_the_cut_over(responder: terminal.Responder, here
     # Another playbook has to wait for it.
     responder("run", "wait-it-out", "--server", "shop", "--yes", "--config", config).complains("run.busy", id_)
 
-    assert responder("runs", "approve", id_, "--config", config).code == 0
-    last = responder(*run, "--json")
+    # A yes that signs for no loss is not enough where none was declared; one that does, is. The server is down by now.
+    with clouds.dark(here, "eastus2"):
+        assert responder("runs", "approve", id_, "--config", config).code == 0
+        unsigned = responder(*run, "--json")
+        assert (unsigned.json["state"], steps(unsigned)["cut-over"]) == ("waiting", "waiting")
+        assert responder("runs", "approve", id_, "--accept-loss", "2h", "--config", config).code == 0
+        last = responder(*run, "--json")
     assert (last.code, last.json["id"], last.json["state"]) == (0, id_, "done")
     assert (steps(last)["cut-over"], steps(last)["discard"]) == ("done", "skipped")
+
+
+def test_a_server_that_answers_is_not_left_whatever_a_human_signs(
+    responder: terminal.Responder, here: dict[str, str], tmp_path: Path
+):
+    config = clouds.settings(tmp_path, here)
+    run = ("run", "geo-restore", "--server", "till", "--yes", "--json", "--config", config)
+    id_ = responder(*run).json["id"]
+    responder("runs", "approve", id_, "--accept-loss", "9h", "--config", config)
+    said = responder(*run)
+    assert (said.code, said.json["state"]) == (1, "failed")
+    assert "the server answers" in said.json["why"]
+    assert "is left as it is" in said.json["why"]
 
 
 def test_a_cancelled_run_ends_with_1_and_says_what_is_left(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -150,3 +151,30 @@ async def test_an_event_and_a_piece_are_shown_with_the_arrival_they_came_in(stor
     assert (event["id"], event["tracking_id"], event["source"]) == ("e1", "A-1", "hub:h")
     assert body.startswith(b'\xff{"name"')
     assert shown["body"].startswith('\\xff{"name"')
+
+
+async def test_a_large_arrival_is_read_aside_so_that_nothing_else_waits(
+    store: sqlite.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside: list[object] = []
+    to_thread = asyncio.to_thread
+
+    async def noted(function: Any, *args: Any) -> Any:
+        aside.append(function)
+        return await to_thread(function, *args)
+
+    monkeypatch.setattr(asyncio, "to_thread", noted)
+    await arrive(store, listed("A-1"), listed("B-2", summary="x" * 20_000))
+    await reading.Reading(store).turn()
+    assert aside == [payloads.parse]
+    assert await opened(store) == {"A-1", "B-2"}
+
+
+async def test_an_outage_that_cannot_be_read_keeps_no_other_event_from_being_heard(store: sqlite.Store) -> None:
+    await arrive(store, listed("A-1"))
+    await reading.Reading(store).turn()
+    await store.database.execute_transaction(lambda c: c.execute("UPDATE outages SET body = '{}'"))
+    await arrive(store, None, [listed("A-1", title="Changed", lastUpdateTime="2026-03-04T11:40:00Z"), listed("B-2")])
+    await reading.Reading(store).turn()
+    assert await opened(store) == {"B-2"}
+    assert (await store.intake.counts())["pending"] == 0

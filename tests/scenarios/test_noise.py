@@ -19,7 +19,10 @@ NOISE: dict[str, dict[str, Any]] = {
     "the review of an earlier outage": {"stage": "RCA", "impact_start": "-P21D", "impact_mitigation": "-P20D"},
     "an outage of another region": {"regions": ["North Europe"]},
     "an outage of no region": {"regions": ["Global"]},
-    "an outage of a service that databases do not stand on": {"services": ["Azure Virtual Desktop"]},
+    "an outage of a service that databases do not stand on": {
+        "services": ["Azure Virtual Desktop"],
+        "title": "Azure Virtual Desktop - East US 2 - Investigating",
+    },
 }
 
 

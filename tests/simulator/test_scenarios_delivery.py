@@ -181,7 +181,7 @@ async def test_the_secret_in_a_webhooks_url_is_not_logged():
                 await publishing.settle()
                 publishing.publish(bulletin(status="Resolved"), ["webhook"])
                 await publishing.settle()
-    assert {line["event"] for line in logged} == {"webhook.failed", "webhook.given_up", "webhook.silenced"}
+    assert {"webhook.failed", "webhook.given_up", "webhook.silenced"} <= {line["event"] for line in logged}
     assert "hunter2" not in str(logged)
 
 
