@@ -162,7 +162,12 @@ async def standing() -> AsyncIterator[Stage]:
         try:
             yield stage
         finally:
-            await asyncio.shield(stage.stop())
+            # An impatient second Ctrl-C would leave the processes behind; ending them takes a second or two.
+            impatient = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            try:
+                await asyncio.shield(stage.stop())
+            finally:
+                signal.signal(signal.SIGINT, impatient)
 
 
 def _free_port() -> int:
