@@ -21,7 +21,7 @@ def inventory(config: Path, as_json: bool) -> None:
 
     async def read() -> views.Json:
         async with reach.reading(loaded) as store:
-            return await views.inventory(store, loaded.tolerance())
+            return await views.inventory(store, loaded.tolerance(), loaded.dns_zones)
 
     found = reach.run(read())
     if as_json:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -187,11 +189,20 @@ async def incident(store: sqlite.Store, outage: outages.Outage) -> Json:
     return {**of_outage(outage), "servers": sorted(shown, key=lambda row: str(row["name"]))}
 
 
-async def inventory(store: sqlite.Store, defaults: tolerances.Tolerance) -> Json:
-    """The whole estate."""
+async def inventory(store: sqlite.Store, defaults: tolerances.Tolerance, zones: Collection[str] | None = None) -> Json:
+    """The whole estate.
+
+    Args:
+        zones: the DNS zones that are configured; a tag that names another is remarked upon, while there is time. None:
+            not looked at.
+    """
     health, said = await store.estate.health(), await store.estate.statements()
-    rows = [
-        of_server(server, tolerances.read(server.tags, defaults=defaults), health.get(server.id), said.get(server.id))
-        for server in await store.estate.servers()
-    ]
+    rows = []
+    for server in await store.estate.servers():
+        tolerance = tolerances.read(server.tags, defaults=defaults)
+        if tolerance.dns is not None and zones is not None and tolerance.dns.zone not in zones:
+            text = f"tag outage-dns: the zone {tolerance.dns.zone} is not configured, so no cut-over can switch it."
+            remark = f"{text} Add dns_zones.{tolerance.dns.zone} to the settings."
+            tolerance = replace(tolerance, remarks=(*tolerance.remarks, remark))
+        rows.append(of_server(server, tolerance, health.get(server.id), said.get(server.id)))
     return {"servers": sorted(rows, key=lambda row: (row["region"], row["name"]))}

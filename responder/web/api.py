@@ -59,7 +59,8 @@ class Api:
 
     async def inventory(self, _: web.Request) -> views.Json:
         """The estate."""
-        return await views.inventory(self._store, self._desk.config.tolerance())
+        config = self._desk.config
+        return await views.inventory(self._store, config.tolerance(), config.dns_zones)
 
     async def runs(self, _: web.Request) -> views.Json:
         """The newest runs."""

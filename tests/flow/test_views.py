@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -113,6 +114,18 @@ async def test_the_inventory_is_in_order_of_region_and_name(store: sqlite.Store)
     await store.estate.put_servers([samples.server("b"), samples.server("a"), samples.server("z", region="centralus")])
     shown = plain(await views.inventory(store, tolerances.Tolerance()))
     assert [row["name"] for row in shown["servers"]] == ["z", "a", "b"]
+
+
+async def test_a_zone_that_nobody_configured_is_remarked_upon_while_there_is_time(store: sqlite.Store):
+    tags = {"outage-rto": "4h", "outage-dns": "db.contoso.example/a"}
+    await store.estate.put_servers([replace(samples.server("a"), tags=tags)])
+
+    (unknown,) = (await views.inventory(store, tolerances.Tolerance(), zones=()))["servers"]
+    (known,) = (await views.inventory(store, tolerances.Tolerance(), zones={"db.contoso.example"}))["servers"]
+
+    assert "dns_zones.db.contoso.example" in unknown["tolerance"]["remarks"][0]
+    assert unknown["tolerance"]["declared"]
+    assert known["tolerance"]["remarks"] == []
 
 
 def test_a_time_of_another_zone_is_shown_in_utc():
