@@ -59,15 +59,11 @@ with_limit = click.option("--limit", type=click.IntRange(1, 10_000), default=100
 def list_(limit: int, config: Path, as_json: bool) -> None:
     """Events that were heard, newest first."""
     from responder import settings
-    from responder.flow import heard, views
+    from responder.flow import heard
 
     loaded = settings.load(config)
 
-    async def read() -> views.Json:
-        async with reach.reading(loaded) as store:
-            return await heard.events(store, limit)
-
-    found = reach.run(read())
+    found = reach.read(loaded, lambda store: heard.events(store, limit))
     if as_json:
         show.as_json(found)
         return
@@ -99,15 +95,11 @@ def list_(limit: int, config: Path, as_json: bool) -> None:
 def quarantine(limit: int, config: Path, as_json: bool) -> None:
     """What could not be read, kept as it came, newest first."""
     from responder import settings
-    from responder.flow import heard, views
+    from responder.flow import heard
 
     loaded = settings.load(config)
 
-    async def read() -> views.Json:
-        async with reach.reading(loaded) as store:
-            return await heard.quarantine(store, limit)
-
-    found = reach.run(read())
+    found = reach.read(loaded, lambda store: heard.quarantine(store, limit))
     if as_json:
         show.as_json(found)
         return
@@ -137,15 +129,11 @@ def quarantine(limit: int, config: Path, as_json: bool) -> None:
 def show_(id_: str, raw: bool, config: Path, as_json: bool) -> None:
     """An event (e1) or a piece of the quarantine (q1), and the whole arrival it came in."""
     from responder import settings
-    from responder.flow import heard, views
+    from responder.flow import heard
 
     loaded = settings.load(config)
 
-    async def read() -> tuple[views.Json, bytes]:
-        async with reach.reading(loaded) as store:
-            return await heard.one(store, id_)
-
-    found, body = reach.run(read())
+    found, body = reach.read(loaded, lambda store: heard.one(store, id_))
     if raw:
         click.echo(body, nl=False)
     elif as_json:

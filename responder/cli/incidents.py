@@ -25,11 +25,7 @@ def list_(config: Path, as_json: bool) -> None:
 
     loaded = settings.load(config)
 
-    async def read() -> views.Json:
-        async with reach.reading(loaded) as store:
-            return await views.incidents(store)
-
-    found = reach.run(read())
+    found = reach.read(loaded, views.incidents)
     if as_json:
         show.as_json(found)
         return

@@ -19,11 +19,7 @@ def inventory(config: Path, as_json: bool) -> None:
 
     loaded = settings.load(config)
 
-    async def read() -> views.Json:
-        async with reach.reading(loaded) as store:
-            return await views.inventory(store, loaded.tolerance(), loaded.dns_zones)
-
-    found = reach.run(read())
+    found = reach.read(loaded, lambda store: views.inventory(store, loaded.tolerance(), loaded.dns_zones))
     if as_json:
         show.as_json(found)
         return

@@ -10,7 +10,7 @@ import contextlib
 import getpass
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +54,16 @@ async def reading(config: settings.Settings) -> AsyncIterator[sqlite.Store]:
         yield store
     finally:
         await store.close()
+
+
+def read(config: settings.Settings, query: Callable[[sqlite.Store], Awaitable[T]]) -> T:
+    """What one question to the store is answered, for a command that only shows it."""
+
+    async def ask() -> T:
+        async with reading(config) as store:
+            return await query(store)
+
+    return run(ask())
 
 
 async def ask_daemon(config: settings.Settings, path: str, body: dict[str, Any]) -> dict[str, Any]:
