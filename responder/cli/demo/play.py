@@ -20,8 +20,10 @@ from responder.store import sqlite
 
 OUTAGE = outages.OutageId("8TGK-9Q0@eastus2")
 _DEADLINE = timedelta(seconds=85)
+_DEADLINE_KILLED = timedelta(seconds=200)
+"""A daemon that is killed ten times starts ten times, and a busy machine takes seconds for each."""
 _FRAME = timedelta(seconds=0.25)
-_KILLS_AT = tuple(timedelta(seconds=s) for s in (4, 7, 10, 13, 17, 24, 28.3, 36, 44, 49))
+_KILLS_AT = tuple(timedelta(seconds=s) for s in (4, 7, 10, 13, 17, 21, 25, 36, 44, 49))
 """Around every step of the scenario: intake, start of the restores, polls, hold, cut-over, discard."""
 
 
@@ -50,21 +52,21 @@ async def play(*, kill: bool, plain: bool) -> bool:
             await sky.start_scenario()
             watching = _Watching(started=clock.now(), kills=list(_KILLS_AT) if kill else [])
             with _screen(out, plain=plain) as show:
-                ended = await _watch(scene, store, watching, show)
-            verdicts = await report.gather(store, sky, scene.settings(), OUTAGE)
+                ended = await _watch(scene, store, watching, show, _DEADLINE_KILLED if kill else _DEADLINE)
+            verdicts = await report.gather(store, sky, scene.settings(), OUTAGE, in_time=not kill)
         finally:
             await store.close()
         report.render(out, verdicts, kills=scene.kills)
         if not ended:
-            click.echo(f"It did not end within {_DEADLINE.total_seconds():.0f} s.", err=True)
+            click.echo("It did not end in the time it has.", err=True)
         out.print(f"\nThe whole demo took {(clock.now() - begun).total_seconds():.0f} s.")
         return ended and verdicts.ok
 
 
-async def _watch(scene: stage.Stage, store: sqlite.Store, watching: _Watching, show: _Show) -> bool:
+async def _watch(scene: stage.Stage, store: sqlite.Store, watching: _Watching, show: _Show, longest: timedelta) -> bool:
     """Until every run has ended and the outage is closed. False: the deadline came first."""
     pause = wakes.Wake()
-    while clock.now() - watching.started < _DEADLINE:
+    while clock.now() - watching.started < longest:
         scene.check_alive()
         if watching.kills and clock.now() - watching.started >= watching.kills[0]:
             watching.kills.pop(0)

@@ -38,9 +38,12 @@ class Verdicts:
 
 
 async def gather(
-    store: sqlite.Store, sky: cloud.Cloud, config: settings.Settings, outage_id: outages.OutageId
+    store: sqlite.Store, sky: cloud.Cloud, config: settings.Settings, outage_id: outages.OutageId, *, in_time: bool
 ) -> Verdicts:
-    """Read the journal, the ledger of the local Azure, and both databases."""
+    """Read the journal, the ledger of the local Azure, and both databases.
+
+    Not `in_time`: the RTO is no condition, because whoever keeps killing the daemon takes its seconds away.
+    """
     outage = await store.outages.get(outage_id)
     incident = await views.incident(store, outage) if outage else {"servers": [], "impact_start": None}
     estate = await views.inventory(store, config.tolerance())
@@ -54,6 +57,7 @@ async def gather(
         letters=_letters(inbox),
         checks=[
             *_restored(rows, loss),
+            *(_in_time(rows) if in_time else ()),
             *_waited(rows),
             *_ledger(ledger, state, rows),
             (f"{UNTOUCHED}, in another region, was not touched", UNTOUCHED not in rows),
@@ -72,11 +76,9 @@ async def _loss(sky: cloud.Cloud, rows: Mapping[str, Any], outage: outages.Outag
 def _restored(rows: Mapping[str, Any], loss: cloud.Loss | None) -> list[tuple[str, bool]]:
     orders = rows.get("orders")
     out = output(orders, "cut-over")
-    served, due = view.moment(out.get("at")), view.moment(orders["decision"]["must_serve_by"]) if orders else None
     measured = out.get("data_loss_s")
     return [
         ("orders was cut over to its copy", out.get("verdict") == "cut-over"),
-        ("orders was cut over within its RTO", bool(served and due and served <= due)),
         ("the data loss of orders was measured, and is within its RPO", measured is not None and measured <= 20),
         ("the rows that orders lost were counted by SQL", loss is not None and 0 <= loss.rows < loss.of),
         ("reports was restored early, and its copy thrown away unneeded", _discarded(rows.get("reports"))),
@@ -85,6 +87,13 @@ def _restored(rows: Mapping[str, Any], loss: cloud.Loss | None) -> list[tuple[st
             _discarded(rows.get("billing")),
         ),
     ]
+
+
+def _in_time(rows: Mapping[str, Any]) -> list[tuple[str, bool]]:
+    orders = rows.get("orders")
+    served = view.moment(output(orders, "cut-over").get("at"))
+    due = view.moment(orders["decision"]["must_serve_by"]) if orders else None
+    return [("orders was cut over within its RTO", bool(served and due and served <= due))]
 
 
 def _discarded(row: dict[str, Any] | None) -> bool:
