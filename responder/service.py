@@ -161,6 +161,7 @@ def assessor(parts: Parts) -> assess.Assess:
         defaults=parts.config.tolerance(),
         playbooks=parts.playbooks,
         suspicion=parts.config.suspicions(),
+        shadow=parts.config.shadow(),
     )
     return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"])
 
@@ -217,7 +218,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
     try:
         async with server.running(_desk(parts, door, ears)) as port:
             hearing["doorbell"] = functools.partial(doorbell.ring, config.web.host, port, pushed)
-            _log.info("service.started", store=str(config.store.path), hubs=len(hubs))
+            _log.info("service.started", store=str(config.store.path), hubs=len(hubs), mode=config.mode)
             await _all_until(stop, [hearing | _looking(parts), {"act": actor(parts).run}, deciding])
     finally:
         for way in ways:

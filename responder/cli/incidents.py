@@ -74,6 +74,8 @@ def show_(incident: str, config: Path, as_json: bool) -> None:
         return
     click.echo(f"{found['title'] or found['id']}\n{show.region(found['region'])}, {found['status']}, ", nl=False)
     click.echo(f"began {show.ago(found['impact_start'])}, heard of {show.ago(found['heard_at'])}\n")
+    if any(row["decision"]["shadow"] for row in found["servers"]):
+        click.echo("Shadow mode: nothing was started for servers marked so; this is what would have been done.\n")
     if found["suspected_by_us"]:
         click.echo(_OURS + (f" It is {found['merged_into']} now.\n" if found["merged_into"] else "\n"))
     columns = ("server", "action", "cut over at", "P(RTO)", "loss up to", "Resource Health", "why")
@@ -87,7 +89,7 @@ def _servers(found: dict[str, Any]) -> list[tuple[object, ...]]:
     return [
         (
             row["name"],
-            row["decision"]["action"],
+            row["decision"]["action"] + (" (shadow)" if row["decision"]["shadow"] else ""),
             (row["decision"]["cut_over_at"] or "")[11:19],
             show.percent(row["decision"]["p_meet_rto"]),
             show.span(row["decision"]["data_loss_bound_s"]),

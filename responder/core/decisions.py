@@ -99,6 +99,8 @@ class Facts:
     consent: cutovers.Consent | None = None
     witness: witness.Statement | None = None
     """What Azure's Resource Health last said of this server; None: nothing."""
+    shadow: bool = False
+    """The server is in shadow mode: nothing is started, and `copy` is supposed where no human has made one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,20 +129,18 @@ class Decision:
     data_loss_bound: timedelta | None = None
     consent_needed: bool = False
     """A human's yes is missing for the cut-over."""
+    shadow: bool = False
+    """Taken in shadow mode: what would be done. Nothing was started."""
 
     def changed_from(self, other: Decision | None) -> bool:
         """Whether this says something else than `other`, the passing of time apart."""
         if other is None:
             return True
-        mine = (self.action, self.playbook, self.consent_needed, self.cut_over_at, tuple(r.id for r in self.reasons))
-        theirs = (
-            other.action,
-            other.playbook,
-            other.consent_needed,
-            other.cut_over_at,
-            tuple(r.id for r in other.reasons),
-        )
-        return mine != theirs
+        return self._said() != other._said()
+
+    def _said(self) -> tuple[object, ...]:
+        why = tuple(reason.id for reason in self.reasons)
+        return (self.action, self.playbook, self.consent_needed, self.cut_over_at, self.shadow, why)
 
 
 def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
@@ -355,6 +355,7 @@ def _say(
         outlook=_outlook(facts, policy, now, clock) if clock else None,
         data_loss_bound=loss,
         consent_needed=playbook == GEO_RESTORE and action is not Action.DONE and cutovers.consent_missing(request),
+        shadow=facts.shadow,
     )
 
 

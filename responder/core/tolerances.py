@@ -14,7 +14,7 @@ from responder.core import durations, errors
 E = TypeVar("E", bound=StrEnum)
 
 
-_NAMES = ("rto", "rpo", "cutover", "priority", "hedge", "dns", "target-group", "owner", "run")
+_NAMES = ("rto", "rpo", "cutover", "priority", "hedge", "dns", "target-group", "owner", "run", "mode")
 _TAGS = tuple(f"outage-{name}" for name in _NAMES)
 
 
@@ -86,7 +86,10 @@ def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Toler
         target_group=found.text("target-group") or base.target_group,
         owner=found.text("owner") or base.owner,
         problems=tuple(found.problems),
-        remarks=tuple(_remark(name) for name in found.given if name.startswith("outage-") and name not in _TAGS),
+        remarks=(
+            *(_remark(name) for name in found.given if name.startswith("outage-") and name not in _TAGS),
+            *found.mode(),
+        ),
     )
 
 
@@ -129,6 +132,13 @@ class _Tags:
             return int(text)
         self.problems.append(f"tag outage-priority: {text[:40]!r} is not a number from 1 (first) to 5 (last).")
         return default
+
+    def mode(self) -> tuple[str, ...]:
+        """A remark when `outage-mode` is neither of its words; what it means is for `shadows` to say."""
+        text = self.text("mode")
+        if text is None or text.lower() in ("act", "shadow"):
+            return ()
+        return (f"tag outage-mode: {text[:40]!r} is neither act nor shadow, and counts as shadow: nothing is started.",)
 
     def record(self) -> Record | None:
         text = self.text("dns")

@@ -23,11 +23,12 @@ from responder.core import (
     playbooks,
     runs,
     servers,
+    shadows,
     suspicions,
     tolerances,
     urgency,
 )
-from responder.flow import facts, reading, suspect, wakes
+from responder.flow import facts, reading, shadow, silent, suspect, wakes
 from responder.store import apart, sqlite
 
 _log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class Rules:
     defaults: tolerances.Tolerance
     playbooks: dict[str, playbooks.Playbook]
     suspicion: suspicions.Policy = field(default_factory=suspicions.Policy)
+    shadow: shadows.Scope = field(default_factory=shadows.Scope)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class Assess:
         self._store = store
         self._reading = reading.Reading(store)
         self._suspect = suspect.Suspect(store, rules.suspicion)
+        self._shadow = shadow.Shadow(store, rules.shadow)
+        self._silent = silent.Silent(store)
         self._rules = rules
         self._wake = wake
         self._act = act
@@ -77,7 +81,10 @@ class Assess:
         """Read, suspect, then decide. Returns when the earliest decision must be taken again; None: nothing is open."""
         await self._reading.turn()
         await self._suspect.turn(now)
-        judged = [await self._decide(outage, now) for outage in await self._store.outages.open()]
+        still_open = await self._store.outages.open()
+        await self._shadow.forget(still_open)
+        self._silent.forget(still_open)
+        judged = [await self._decide(outage, now) for outage in still_open]
         urgent = urgency.most(decision for one in judged for decision, _ in one.taken)
         self._told = {key: told for key, told in self._told.items() if key[1] in {one.outage.id for one in judged}}
         reviews = [await self._conclude(one, judged, urgent, now) for one in judged]
@@ -88,10 +95,13 @@ class Assess:
         estate = await self._store.estate.servers(region=outage.region)
         affected = [server for server in estate if outage.concern(server) is not outages.Concern.NONE]
         before = await self._store.outages.decisions(outage.id)
-        gathered = await self._gather(outage, affected)
+        gathered = await self._shadow.suppose(outage, await self._gather(outage, affected), now)
+        await self._silent.note(outage.id, gathered)
         taken = [(decisions.decide(fact, self._rules.policy, now), fact) for fact in gathered]
         fresh = [(decision, fact) for decision, fact in taken if decision.changed_from(before.get(decision.server))]
+        await self._shadow.tell(fresh)
         await self._store.outages.put_decisions(fresh)
+        self._shadow.note(taken)
         for decision, fact in fresh:
             _log.info(
                 "decision.taken",
@@ -150,6 +160,8 @@ class Assess:
                 await self._store.outbox.put([approvals.wanted(decision, fact, active)])
             await self._tell(active, decision, changed=changed)
             return False
+        if decision.shadow:
+            return True
         wanted = {decisions.Action.START: decisions.GEO_RESTORE, decisions.Action.WAIT: decisions.WAIT_IT_OUT}
         name = wanted.get(decision.action) if leads else None
         return name is None or not await self._start(name, decision, fact.server)

@@ -47,6 +47,7 @@ def of_decision(decision: decisions.Decision, facts: decisions.Facts | None) -> 
         "expected_downtime_waiting_s": seconds(outlook.expected_downtime_waiting) if outlook else None,
         "data_loss_bound_s": seconds(decision.data_loss_bound),
         "consent_needed": decision.consent_needed,
+        "shadow": decision.shadow,
         "reasons": [{"id": reason.id, "text": reason.text} for reason in decision.reasons],
         "facts": json.loads(codec.dump(facts, decisions.Facts)) if facts else None,
     }

@@ -19,6 +19,7 @@ from responder.core import (
     evidence,
     outage_lengths,
     restore_times,
+    shadows,
     suspicions,
     tolerances,
 )
@@ -64,6 +65,13 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
 class Settings(Part):
     """The whole file. A section left out is all its defaults."""
 
+    mode: Literal["act", "shadow"] = "act"
+    """`shadow`: hear, decide, record and announce what would be done, and start nothing, for no server. Runs under way
+    and runs that a human starts are carried out as always. `act`: do it. Act is the default because a responder that
+    does nothing must be somebody's choice; begin with shadow, and read `responder scorecard` before changing it."""
+    shadow_regions: tuple[Region, ...] = ()
+    """Regions whose servers are in shadow mode while the others are acted for. One server: tag `outage-mode=shadow`.
+    Empty: only what `mode` and tags say. With `mode: shadow` it changes nothing."""
     store: Store = Store()
     """The journal."""
     azure: Azure = Azure()
@@ -112,6 +120,10 @@ class Settings(Part):
             beliefs={name: restore_times.Belief(p50=b.p50, p95=b.p95, surge=d.surge) for name, b in beliefs.items()},
             survival=outage_lengths.Survival(d.survival) if d.survival else outage_lengths.DEFAULT,
         )
+
+    def shadow(self) -> shadows.Scope:
+        """What is in shadow mode, as the core wants it; tags come on top."""
+        return shadows.Scope(everywhere=self.mode == "shadow", regions=frozenset(self.shadow_regions))
 
     def suspicions(self) -> suspicions.Policy:
         """The settings of suspecting as the core wants them."""

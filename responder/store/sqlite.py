@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from responder.store import checkpoints, database, estate, intake, locks, migrations, outages, outbox, polls, runs
+from responder.store import (
+    checkpoints,
+    database,
+    estate,
+    history,
+    intake,
+    locks,
+    migrations,
+    outages,
+    outbox,
+    polls,
+    runs,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +29,7 @@ class Store:
     checkpoints: checkpoints.Checkpoints
     estate: estate.Estate
     outages: outages.Outages
+    history: history.History
     runs: runs.Runs
     outbox: outbox.Outbox
     polls: polls.Polls
@@ -85,6 +98,7 @@ def _assemble(base: database.Database, lock: locks.Lock | None) -> Store:
         checkpoints=checkpoints.Checkpoints(base),
         estate=estate.Estate(base),
         outages=outages.Outages(base),
+        history=history.History(base),
         runs=runs.Runs(base),
         outbox=outbox.Outbox(base),
         polls=polls.Polls(base),

@@ -30,6 +30,8 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
         body = {
             "ready": servers > 0 and not starting and not blind,
             "servers": servers,
+            "mode": behind.config.mode,
+            "shadow": list(behind.config.shadow().names),
             "hearing": {"state": heard.overall.state.value, "sentence": heard.overall.sentence},
             "sources": [_source(facts, verdict) for facts, verdict in heard.sources],
             "intake": await store.intake.counts(),
@@ -39,7 +41,7 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
     async def measures(_: web.Request) -> web.Response:
         now = clock.now()
         heard = listening.look(behind.sources, policy, now)
-        text = metrics.render(heard, await store.intake.counts(), now)
+        text = metrics.render(heard, await store.intake.counts(), now, behind.config.shadow().names)
         return web.Response(body=text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     app.router.add_get("/healthz", healthz)

@@ -13,11 +13,13 @@ No token needed, as for /readyz.
     responder_intake_pending                          of these, not read yet
     responder_intake_events                           events read out of them
     responder_intake_quarantined                      pieces that could not be read
+    responder_shadow{scope}                           1 for what the settings put into shadow mode, where nothing is
+                                                      started: "everything" (else 0), or a region
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import prometheus_client
@@ -29,10 +31,10 @@ from responder.flow import listening
 CONTENT_TYPE: str = exposition.CONTENT_TYPE_PLAIN_1_0_0
 
 
-def render(heard: listening.Hearing, counts: Mapping[str, int], now: datetime) -> bytes:
-    """The text format. `counts`: as `store.intake.counts` gives them."""
+def render(heard: listening.Hearing, counts: Mapping[str, int], now: datetime, shadow: Sequence[str] = ()) -> bytes:
+    """The text format. `counts`: as `store.intake.counts` gives them; `shadow`: what is in shadow mode."""
     collected = prometheus_client.CollectorRegistry(auto_describe=False)
-    collected.register(_Snapshot([*_sources(heard, now), *_intake(counts)]))
+    collected.register(_Snapshot([*_sources(heard, now), *_intake(counts), _shadow(shadow)]))
     return prometheus_client.generate_latest(collected)
 
 
@@ -72,6 +74,14 @@ def _sources(heard: listening.Hearing, now: datetime) -> Iterator[core.Metric]:
         if facts.proven_at is not None:
             receive.add_metric(name, (now - facts.proven_at).total_seconds())
     yield from (state, lag, event, receive, restarts, accepted)
+
+
+def _shadow(scopes: Sequence[str]) -> core.Metric:
+    text = "1 for what is in shadow mode: nothing is started there."
+    found = core.GaugeMetricFamily("responder_shadow", text, labels=["scope"])
+    for scope in dict.fromkeys(("everything", *scopes)):
+        found.add_metric([scope], float(scope in scopes))
+    return found
 
 
 def _intake(counts: Mapping[str, int]) -> Iterator[core.Metric]:

@@ -1,0 +1,109 @@
+"""What is left of an outage: its silences, its decisions in the order they were taken, and the news about it.
+
+Reads for scorecards, exports and stories; writes only silences. Judges nothing.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from responder.core import decisions as core_decisions
+from responder.core import events as core_events
+from responder.core import outages, servers
+from responder.core import silences as core_silences
+from responder.store import codec, database
+
+Decided = tuple[core_decisions.Decision, core_decisions.Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One decision of the history, without its figures."""
+
+    server: servers.ServerId
+    at: datetime
+    action: core_decisions.Action
+
+
+class History:
+    """The past, by outage."""
+
+    def __init__(self, base: database.Database) -> None:
+        self._base = base
+
+    async def put_silences(
+        self, outage_id: outages.OutageId, silences: Mapping[servers.ServerId, core_silences.Silences]
+    ) -> None:
+        """Write the records of these servers anew, in one transaction."""
+        if silences:
+            await self._base.execute_transaction(lambda c: _put(c, outage_id, silences))
+
+    async def silences(self, outage_id: outages.OutageId) -> dict[servers.ServerId, core_silences.Silences]:
+        """By server; one that never fell silent is not in it."""
+        sql = "SELECT server_id, body FROM silences WHERE outage_id = :outage"
+        rows = await self._base.rows(sql, {"outage": outage_id})
+        return {row["server_id"]: codec.load(row["body"], core_silences.Silences) for row in rows}
+
+    async def taken(self, outage_id: outages.OutageId) -> builtins.list[Taken]:
+        """Every decision of an outage, oldest first."""
+        sql = "SELECT server_id, at, action FROM decisions WHERE outage_id = :outage ORDER BY id"
+        rows = await self._base.rows(sql, {"outage": outage_id})
+        return [Taken(row["server_id"], codec.moment(row["at"]), core_decisions.Action(row["action"])) for row in rows]
+
+    async def latest(self, outage_id: outages.OutageId) -> dict[servers.ServerId, Decided]:
+        """The newest decision of each server, and what it knew."""
+        rows = await self._base.rows(_LATEST, {"outage": outage_id})
+        return {row["server_id"]: _decided(row) for row in rows}
+
+    async def decided(
+        self, outage_id: outages.OutageId, server_id: servers.ServerId | None = None
+    ) -> builtins.list[Decided]:
+        """Every decision with what it knew, oldest first; of one server, or of all."""
+        sql, asked = _DECIDED, {"outage": str(outage_id)}
+        if server_id is not None:
+            sql, asked = _DECIDED_OF_SERVER, {"outage": outage_id, "server": server_id}
+        return [_decided(row) for row in await self._base.rows(sql, asked)]
+
+    async def events(self, tracking_id: str) -> builtins.list[tuple[datetime, core_events.HealthEvent]]:
+        """The news of one tracking id that is kept, with the time we heard it, in that order."""
+        found = []
+        for row in await self._base.rows(_EVENTS, {"like": f"%{_plain(tracking_id)}%"}):
+            event = codec.load(row["body"], core_events.HealthEvent)
+            if (event.tracking_id or "").upper() == tracking_id.upper():
+                found.append((codec.moment(row["received_at"]), event))
+        return found
+
+
+_LATEST = """
+    SELECT latest.server_id, d.body, d.facts
+    FROM latest_decisions AS latest JOIN decisions AS d ON d.id = latest.decision_id
+    WHERE latest.outage_id = :outage
+"""
+_DECIDED = "SELECT body, facts FROM decisions WHERE outage_id = :outage ORDER BY id"
+_DECIDED_OF_SERVER = "SELECT body, facts FROM decisions WHERE outage_id = :outage AND server_id = :server ORDER BY id"
+_EVENTS = "SELECT received_at, body FROM events WHERE UPPER(body) LIKE UPPER(:like) ORDER BY received_at, id"
+_PUT = """
+    INSERT INTO silences (outage_id, server_id, body) VALUES (:outage, :server, :body)
+    ON CONFLICT (outage_id, server_id) DO UPDATE SET body = excluded.body
+"""
+
+
+def _put(
+    connection: Any, outage_id: outages.OutageId, silences: Mapping[servers.ServerId, core_silences.Silences]
+) -> None:
+    for server_id, known in silences.items():
+        body = codec.dump(known, core_silences.Silences)
+        connection.execute(_PUT, {"outage": outage_id, "server": server_id, "body": body})
+
+
+def _decided(row: Any) -> Decided:
+    return codec.load(row["body"], core_decisions.Decision), codec.load(row["facts"], core_decisions.Facts)
+
+
+def _plain(tracking_id: str) -> str:
+    """Without what LIKE would take for a pattern; the exact match is made afterwards."""
+    return tracking_id.replace("%", "_")
