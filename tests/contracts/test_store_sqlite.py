@@ -194,7 +194,7 @@ def alter(path: Path, *statements: str) -> None:
 async def test_an_empty_file_is_brought_to_the_newest_schema(store: sqlite.Store, path: Path) -> None:
     steps = migrations.scripts()
 
-    assert list(steps) == list(range(1, max(steps) + 1))
+    assert list(steps) == sorted(steps)  # numbers may be left out: several people write steps at a time
     assert schema_of(path) == str(max(steps))
 
 

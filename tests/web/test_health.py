@@ -66,9 +66,9 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def served(folder: Path, *ears: listening.Ear, known: bool = True) -> AsyncIterator[Site]:
+async def served(folder: Path, *ears: listening.Ear, known: bool = True, **more: Any) -> AsyncIterator[Site]:
     store = await sqlite.open_store(folder / "store.db")
-    config = settings.Settings.model_validate({"web": {"port": 0}})
+    config = settings.Settings.model_validate({"web": {"port": 0}, **more})
     bell = wakes.Wake()
     behind = desk.Desk(
         config=config, store=store, intake=intake.Intake(store.intake, bell), playbooks={}, sources=ears,
@@ -164,7 +164,24 @@ async def test_metrics_tell_each_source_and_the_intake(tmp_path: Path) -> None:
             "state", "lag_events", "last_event_seconds", "last_receive_seconds", "restarts_total",
             "events_accepted_total",
         )
-    } | {f"responder_intake_{name}" for name in ("arrivals", "pending", "events", "quarantined")}  # fmt: skip
+    } | {f"responder_intake_{name}" for name in ("arrivals", "pending", "events", "quarantined")} | {
+        "responder_shadow"
+    }  # fmt: skip
+    assert samples["responder_shadow", "everything"] == 0
+
+
+async def test_shadow_mode_is_told_by_both(tmp_path: Path) -> None:
+    async with served(tmp_path, Ear(age=1), mode="shadow") as site:
+        _, body = await site.ready()
+        samples = await site.metrics()
+    assert (body["mode"], body["shadow"]) == ("shadow", ["everything"])
+    assert samples["responder_shadow", "everything"] == 1
+
+    async with served(tmp_path, Ear(age=1), shadow_regions=["eastus2"]) as site:
+        _, body = await site.ready()
+        samples = await site.metrics()
+    assert (body["mode"], body["shadow"]) == ("act", ["eastus2"])
+    assert (samples["responder_shadow", "everything"], samples["responder_shadow", "eastus2"]) == (0, 1)
 
 
 async def test_the_doorbell_proves_that_our_door_opens(tmp_path: Path) -> None:
