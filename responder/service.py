@@ -29,7 +29,7 @@ from responder.flow import inventory as inventory_stage
 from responder.postgres import addresses, probes, verification
 from responder.steps import doors
 from responder.store import intake as rows
-from responder.store import sqlite
+from responder.store import stores
 from responder.web import desk, doorbell, server
 
 _log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class Parts:
     """Everything the daemon, and a run by hand, is made of."""
 
     config: settings.Settings
-    store: sqlite.Store
+    store: stores.Store
     playbooks: dict[str, playbooks.Playbook]
     clients: clients.Clients
     doors: doors.Doors
@@ -76,7 +76,7 @@ class Parts:
 async def assembled(config: settings.Settings) -> AsyncIterator[Parts]:
     """Build the parts, holding the store's lock; let go of them in reverse order."""
     books = playbook_files.load_all(config.playbooks, steps.KINDS)
-    store = await sqlite.open_store(config.store.path, exclusive=True)
+    store = await stores.open_store(config.store)
     try:
         databases = Databases(config.postgres, config.probes.timeout)
         async with clients.open_clients(_endpoints(config.azure)) as cloud, contextlib.AsyncExitStack() as stack:
@@ -123,7 +123,7 @@ def _endpoints(azure: settings.Azure) -> endpoints.Endpoints:
     )
 
 
-def _doors(config: settings.Settings, store: sqlite.Store, cloud: clients.Clients, databases: Databases) -> doors.Doors:
+def _doors(config: settings.Settings, store: stores.Store, cloud: clients.Clients, databases: Databases) -> doors.Doors:
     zones = {
         name: doors.Zone(name=name, subscription_id=zone.subscription, resource_group=zone.resource_group, ttl=zone.ttl)
         for name, zone in config.dns_zones.items()
@@ -218,7 +218,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
     try:
         async with server.running(_desk(parts, door, ears)) as port:
             hearing["doorbell"] = functools.partial(doorbell.ring, config.web.host, port, pushed)
-            _log.info("service.started", store=str(config.store.path), hubs=len(hubs), mode=config.mode)
+            _log.info("service.started", store=parts.store.database.place, hubs=len(hubs), mode=config.mode)
             await _all_until(stop, [hearing | _looking(parts), {"act": actor(parts).run}, deciding])
     finally:
         for way in ways:

@@ -182,9 +182,9 @@ def transitions() -> None:
 
 async def _alone(loaded: settings.Settings, ids: tuple[str, ...]) -> dict[str, Any]:
     from responder.flow import reading
-    from responder.store import sqlite
+    from responder.store import stores
 
-    store = await sqlite.open_store(loaded.store.path, exclusive=True)
+    store = await stores.open_store(loaded.store)
     try:
         answer = await reading.again(store, ids)
         await reading.Reading(store).turn()

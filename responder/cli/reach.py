@@ -20,7 +20,7 @@ from responder.core import errors
 
 if TYPE_CHECKING:  # what takes long to load is loaded when it is used: `--help` must come at once
     from responder import settings
-    from responder.store import sqlite
+    from responder.store import stores
 
 T = TypeVar("T")
 
@@ -45,18 +45,18 @@ def who() -> str:
 
 
 @contextlib.asynccontextmanager
-async def reading(config: settings.Settings) -> AsyncIterator[sqlite.Store]:
+async def reading(config: settings.Settings) -> AsyncIterator[stores.Store]:
     """The store, read-only; works beside a running daemon."""
-    from responder.store import sqlite
+    from responder.store import stores
 
-    store = await sqlite.open_store(config.store.path, exclusive=False)
+    store = await stores.open_store(config.store, exclusive=False)
     try:
         yield store
     finally:
         await store.close()
 
 
-def read(config: settings.Settings, query: Callable[[sqlite.Store], Awaitable[T]]) -> T:
+def read(config: settings.Settings, query: Callable[[stores.Store], Awaitable[T]]) -> T:
     """What one question to the store is answered, for a command that only shows it."""
 
     async def ask() -> T:

@@ -116,13 +116,13 @@ def _say(config: Path, run_id: str, topic: str, reason: str, accept_loss: str | 
     from responder.core import durations
     from responder.core import runs as core_runs
     from responder.flow import requests, views
-    from responder.store import sqlite
+    from responder.store import stores
 
     loaded = settings.load(config)
     loss = durations.parse(accept_loss, place="--accept-loss") if accept_loss else None
 
     async def alone() -> views.Json:
-        store = await sqlite.open_store(loaded.store.path, exclusive=True)
+        store = await stores.open_store(loaded.store)
         try:
             run = await requests.say(
                 store, run_id, core_runs.Topic(topic), by=reach.who(), now=clock.now(), reason=reason, accept_loss=loss

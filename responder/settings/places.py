@@ -16,7 +16,20 @@ class Store(fields.Part):
 
     path: Path = Path("/var/lib/responder/responder.sqlite3")
     """SQLite file of the single instance, on a local disk. Its directory must exist and be writable. The default is the
-    state directory of the systemd unit."""
+    state directory of the systemd unit. Not used with `url`."""
+    url: fields.Secret | None = None
+    """Of a PostgreSQL database that several instances share: postgresql://user@host:5432/database. None: the file. The
+    connection is encrypted (sslmode=require) unless the URL says otherwise; take verify-full with sslrootcert."""
+    password: fields.Secret | None = None
+    """Of the user in `url`. None: the URL has it, or none is needed. The command line reads it, too."""
+    schema_name: str = pydantic.Field(default="responder", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    """Schema in that database whose tables are all ours; made when it is missing. Small letters, digits and _."""
+
+    @pydantic.model_validator(mode="after")
+    def _complete(self) -> Store:
+        if self.url is None and self.password is not None:
+            raise ValueError("`password` belongs to `url`")
+        return self
 
 
 class Azure(fields.Part):

@@ -6,9 +6,8 @@ Speaks the SDK's dictionaries without importing it; the adapter in the Azure roo
 from __future__ import annotations
 
 import builtins
-import sqlite3
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from responder import clock
@@ -53,7 +52,7 @@ class Checkpoints:
         """
         await self._base.execute_transaction(lambda c: c.execute("UPDATE ownerships SET owner_id = ''"))
 
-    async def _rows(self, table: str, namespace: str, hub: str, group: str) -> builtins.list[sqlite3.Row]:
+    async def _rows(self, table: str, namespace: str, hub: str, group: str) -> Sequence[database.Row]:
         where = "WHERE namespace = :namespace AND hub = :hub AND consumers = :group ORDER BY partition"
         sql = f"SELECT * FROM {table} {where}"  # noqa: S608 - the table is one of two literals above
         return await self._base.rows(sql, {"namespace": namespace, "hub": hub, "group": group})
@@ -73,7 +72,7 @@ _CLAIM = """
 """
 
 
-def _claim(connection: sqlite3.Connection, ownership: Mapping[str, Any], now: float) -> Facts | None:
+def _claim(connection: database.Connection, ownership: Mapping[str, Any], now: float) -> Facts | None:
     key, etag = _key(ownership), str(uuid.uuid4())
     owned = connection.execute(_OWNED, key).fetchone()
     if owned is not None and owned["etag"] != ownership.get("etag"):
@@ -88,7 +87,7 @@ def _key(facts: Mapping[str, Any]) -> tuple[str, str, str, str]:
     return namespace, hub, group, partition
 
 
-def _names(row: sqlite3.Row) -> Facts:
+def _names(row: database.Row) -> Facts:
     return {
         "fully_qualified_namespace": row["namespace"],
         "eventhub_name": row["hub"],
@@ -97,6 +96,6 @@ def _names(row: sqlite3.Row) -> Facts:
     }
 
 
-def _ownership(row: sqlite3.Row) -> Facts:
+def _ownership(row: database.Row) -> Facts:
     owner = {"owner_id": row["owner_id"], "etag": row["etag"], "last_modified_time": row["last_modified"]}
     return {**_names(row), **owner}

@@ -44,7 +44,9 @@ def load(text: str, kind: type[T]) -> T:
 
 
 def clean(text: str) -> str:
-    """The text with what no database can hold (lone surrogates) replaced by a question mark."""
+    """The text with what not every database can hold (lone surrogates, NUL) replaced by a question mark."""
+    if "\0" in text:
+        text = text.replace("\0", "?")
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,118 +1,119 @@
-"""One SQLite connection on a thread of its own. Knows no table.
+"""The port between what is stored and where it is stored: transactions, rows, and what both databases understand.
+
+Knows no table and opens nothing. `embedded` is SQLite behind it, `postgresql` is PostgreSQL. What lies above writes one
+SQL for both (the rules are in CONTRIBUTING.md), with parameters `:name`, or `?` in their order.
 
 `execute_transaction` is the only way to write: a test that replaces it sees, counts or kills every durable write.
-Not aiosqlite: its thread is invisible to a test's accelerated clock, an executor is not.
 """
 
 from __future__ import annotations
 
-import asyncio
+import abc
 import sqlite3
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import quote
-
-from responder.core import errors
-from responder.store import failures
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 
-_BUSY_TIMEOUT = 5.0  # seconds; only a checkpoint of another connection ever makes us wait
-_MAPPING: Mapping[str, Any] = {}
+Parameters = Sequence[Any] | Mapping[str, Any]
+NONE: Mapping[str, Any] = {}
+
+IntegrityError = sqlite3.IntegrityError
+"""A constraint was broken: our own mistake, or a race that the constraint is there to decide. The text names the
+constraint (PostgreSQL) or its columns (SQLite). After it, a transaction can do nothing more."""
 
 
-class Database:
-    """The connection. All calls are served in order; a cancelled caller's write is still whole or not at all."""
+class Row(Protocol):
+    """One row: by column name, or by position."""
 
-    def __init__(self, path: Path, *, read_only: bool) -> None:
-        self.path = path
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+    def keys(self) -> Iterable[str]: ...
+
+
+class Cursor(Protocol):
+    """What a statement answered."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were written."""
+
+    def fetchone(self) -> Any:
+        """The next row, or None."""
+
+    def fetchall(self) -> Sequence[Any]:
+        """All rows that are left."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """What a transaction's work is given. Every call blocks; it runs on a thread of the store's."""
+
+    @property
+    def lock_found(self) -> str:
+        """Ends a SELECT of single rows whose rows are to be written: rows that another instance is writing are not
+        found. Empty where there is no other instance."""
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Cursor:
+        """One statement."""
+
+    def executemany(self, sql: str, parameters: Any, /) -> object:
+        """One statement for each of many parameters."""
+
+    def run_script(self, script: str, /) -> None:
+        """Many statements, in the words of this database alone: a schema step."""
+
+    def now(self) -> str:
+        """This moment by the clock that all instances of the store share, as `codec.stamp` writes it."""
+
+
+Work = Callable[[Connection], T]
+
+
+class Database(abc.ABC):
+    """A database that is open, or will be after `connect`."""
+
+    KIND: str
+    """`sqlite` or `postgresql`; names the folder of its schema."""
+
+    def __init__(self, place: str, *, read_only: bool) -> None:
+        self.place = place
+        """For messages: the file, or host and database. Never a secret."""
         self.read_only = read_only
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._connection: sqlite3.Connection | None = None
-        self._closed = False
 
+    @abc.abstractmethod
     async def connect(self) -> None:
-        """Open the file; make it unless read-only. Leaves no thread behind when it fails."""
-        try:
-            await self._call(self._connect)
-        except BaseException:
-            await self.close()
-            raise
+        """Open it. Leaves nothing behind when it fails."""
 
-    async def rows(self, sql: str, parameters: Mapping[str, Any] = _MAPPING) -> list[sqlite3.Row]:
+    @abc.abstractmethod
+    async def rows(self, sql: str, parameters: Mapping[str, Any] = NONE) -> Sequence[Row]:
         """All rows of one query."""
-        return await self._call(lambda: self._open().execute(sql, parameters).fetchall())
 
-    async def row(self, sql: str, parameters: Mapping[str, Any] = _MAPPING) -> sqlite3.Row | None:
+    async def row(self, sql: str, parameters: Mapping[str, Any] = NONE) -> Row | None:
         """The first row, or None."""
         return next(iter(await self.rows(sql, parameters)), None)
 
+    @abc.abstractmethod
     async def execute_transaction(self, work: Work[T]) -> T:
-        """Do `work` in one transaction: durable when this returns; nothing happened when it raises."""
-        if self.read_only:
-            raise errors.StoreError(
-                "store.read-only",
-                "The store was opened for reading only.",
-                remedy="Ask the running daemon over its API, or stop it and try again.",
-                place=str(self.path),
-            )
-        return await self._call(lambda: _transact(self._open(), work))
+        """Do `work` in one transaction: durable when this returns; nothing happened when it raises.
 
+        `work` may be done several times before one of them counts (another instance was faster, a connection broke), so
+        it changes nothing but rows.
+
+        Raises:
+            StoreError: `store.unavailable`, `store.read-only`, `store.closed`.
+        """
+
+    @abc.abstractmethod
+    async def tables(self) -> set[str]:
+        """The names of the tables there are."""
+
+    @abc.abstractmethod
+    def migrating(self) -> AbstractAsyncContextManager[None]:
+        """While inside, nobody else changes the schema."""
+
+    @abc.abstractmethod
     async def close(self) -> None:
-        """Finish what is under way, close the file, end the thread. Twice is once."""
-        if not self._closed:
-            self._closed = True
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._disconnect)
-            self._executor.shutdown()
-
-    async def _call(self, function: Callable[[], T]) -> T:
-        if self._closed:
-            text = "The store was closed."
-            raise errors.StoreError("store.closed", text, remedy="Start again.", place=str(self.path))
-
-        def call() -> T:
-            with failures.mapped(self.path):
-                return function()
-
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
-
-    def _open(self) -> sqlite3.Connection:
-        assert self._connection is not None, "connect first"
-        return self._connection
-
-    def _connect(self) -> None:
-        if self.read_only and not self.path.is_file():
-            remedy = "Check the path in the settings, or start the daemon: it makes the store."
-            raise errors.StoreError("store.missing", "There is no store yet.", remedy=remedy, place=str(self.path))
-        mode = "ro" if self.read_only else "rwc"
-        uri = f"file:{quote(str(self.path))}?mode={mode}"
-        self._connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA foreign_keys = ON")
-        if self.read_only:
-            return
-        journal = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if journal != "wal":
-            remedy = "Put it on a local disk: network file systems cannot share its memory."
-            raise failures.unavailable(self.path, f"its volume allows journal mode {journal} only", remedy=remedy)
-        self._connection.execute("PRAGMA synchronous = FULL")  # NORMAL could lose the newest commits in a power cut
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _transact(connection: sqlite3.Connection, work: Work[T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        answer = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has rolled it back already
-            connection.execute("ROLLBACK")
-        raise
-    return answer
+        """Finish what is under way and let go. Twice is once."""

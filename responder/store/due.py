@@ -3,51 +3,51 @@
 from __future__ import annotations
 
 import functools
-import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from responder.core import runs
-from responder.store import apart, codec, run_rows
+from responder.store import apart, codec, database, run_rows
 
 # Three ways of being due, each one look into an index; the oldest of the three first ones is the oldest of all.
 _DUE = """
-    SELECT number FROM (
+    SELECT number, id FROM (
         SELECT * FROM (
-            SELECT number, wake_at AS since FROM runs
+            SELECT number, id, wake_at AS since FROM runs
             WHERE state = 'ready' AND id NOT IN (SELECT value FROM json_each(:excluding))
-            ORDER BY wake_at, number LIMIT 1)
+            ORDER BY wake_at, number LIMIT 1) AS ready
         UNION ALL
         SELECT * FROM (
-            SELECT number, wake_at AS since FROM runs
+            SELECT number, id, wake_at AS since FROM runs
             WHERE state = 'waiting' AND wake_at <= :now AND id NOT IN (SELECT value FROM json_each(:excluding))
-            ORDER BY wake_at, number LIMIT 1)
+            ORDER BY wake_at, number LIMIT 1) AS awake
         UNION ALL
         SELECT * FROM (
-            SELECT number, signalled_at AS since FROM runs
+            SELECT number, id, signalled_at AS since FROM runs
             WHERE state = 'waiting' AND signalled_at IS NOT NULL
                 AND id NOT IN (SELECT value FROM json_each(:excluding))
-            ORDER BY signalled_at, number LIMIT 1)
-    ) ORDER BY since, number LIMIT 1
+            ORDER BY signalled_at, number LIMIT 1) AS signalled
+    ) AS due ORDER BY since, number LIMIT 1
 """
 _DUE_ONE = """
-    SELECT number FROM runs
+    SELECT number, id FROM runs
     WHERE id = :only AND id NOT IN (SELECT value FROM json_each(:excluding))
         AND (state = 'ready' OR (state = 'waiting' AND (wake_at <= :now OR signalled_at IS NOT NULL)))
 """
+_ROW = "SELECT * FROM runs WHERE number = ?"
 NEXT_WAKE = """
     SELECT MIN(wake_at) AS wake_at FROM (
         SELECT * FROM (
             SELECT wake_at FROM runs
             WHERE state = 'ready' AND wake_at IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:excluding))
-            ORDER BY wake_at LIMIT 1)
+            ORDER BY wake_at LIMIT 1) AS ready
         UNION ALL
         SELECT * FROM (
             SELECT wake_at FROM runs
             WHERE state = 'waiting' AND wake_at IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:excluding))
-            ORDER BY wake_at LIMIT 1)
-    )
+            ORDER BY wake_at LIMIT 1) AS waiting
+    ) AS wakes
 """
 
 
@@ -61,16 +61,20 @@ class Wanted:
     """None: any."""
 
 
-def claim(connection: sqlite3.Connection, wanted: Wanted, unreadable: apart.Apart) -> runs.Run | None:
+def claim(connection: database.Connection, wanted: Wanted, unreadable: apart.Apart) -> runs.Run | None:
     """The readable run that has been due longest, under a new fence; None when none is."""
     sql = _DUE if wanted.only is None else _DUE_ONE
+    left_out: set[str] = set(wanted.excluding)
     while True:
-        excluding = codec.listed({*wanted.excluding, *unreadable.keys})
+        excluding = codec.listed(left_out | unreadable.keys)
         asked = {"now": codec.stamp(wanted.now), "excluding": excluding, "only": wanted.only}
         found = connection.execute(sql, asked).fetchone()
         if found is None:
             return None
-        row = connection.execute("SELECT * FROM runs WHERE number = ?", (found["number"],)).fetchone()
+        row = connection.execute(_ROW + connection.lock_found, (found["number"],)).fetchone()
+        if row is None:  # another instance is just taking it
+            left_out.add(found["id"])
+            continue
         run = unreadable.read(row["id"], functools.partial(run_rows.run, row))
         if run is not None:
             connection.execute("UPDATE runs SET fence = fence + 1 WHERE number = ?", (found["number"],))

@@ -3,7 +3,6 @@ Never asks Azure, and forgets only what it is told to."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 
 from responder.core import evidence, regions, witness
@@ -31,9 +30,9 @@ class Estate:
 
     async def servers(self, region: regions.RegionName | str | None = None) -> list[core_servers.Server]:
         """All servers, or those of one region (programmatic name), by name."""
-        sql = "SELECT body FROM servers WHERE region = :region ORDER BY name, id"
+        sql = "SELECT body FROM servers WHERE region = :region ORDER BY LOWER(name), id"
         if region is None:
-            sql = "SELECT body FROM servers ORDER BY name, id"
+            sql = "SELECT body FROM servers ORDER BY LOWER(name), id"
         return [codec.load(row["body"], _SERVER) for row in await self._base.rows(sql, {"region": region})]
 
     async def count(self) -> int:
@@ -49,7 +48,7 @@ class Estate:
 
     async def find(self, name_or_id: str) -> list[core_servers.Server]:
         """What a person means by a name or an ARM id in any case. Several: the name alone is not clear."""
-        sql = "SELECT body FROM servers WHERE id = :id OR name = :name ORDER BY id"
+        sql = "SELECT body FROM servers WHERE id = :id OR LOWER(name) = LOWER(:name) ORDER BY id"
         text = codec.clean(name_or_id)
         wanted = {"id": core_servers.server_id(text), "name": text.strip()}
         return [codec.load(row["body"], _SERVER) for row in await self._base.rows(sql, wanted)]
@@ -85,7 +84,7 @@ class Estate:
 
 
 def put_statements(
-    connection: sqlite3.Connection, statements: Mapping[core_servers.ServerId, witness.Statement]
+    connection: database.Connection, statements: Mapping[core_servers.ServerId, witness.Statement]
 ) -> None:
     """Write them inside a transaction of the caller's. One that is older than what is known changes nothing."""
     rows = [(id_, codec.stamp(said.at), codec.dump(said, witness.Statement)) for id_, said in statements.items()]

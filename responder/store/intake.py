@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,8 +139,9 @@ class Intake:
         Returns:
             How many arrivals are read again.
         """
-        asked = {"pieces": None if pieces is None else json.dumps(sorted(pieces))}
-        return await self._base.execute_transaction(lambda c: c.execute(_REPARSE, asked).rowcount)
+        sql = _REPARSE + (_ALL if pieces is None else _THESE)
+        asked = {"pieces": json.dumps(sorted(pieces or ()))}
+        return await self._base.execute_transaction(lambda c: c.execute(sql, asked).rowcount)
 
     async def counts(self) -> dict[str, int]:
         """How many there are: `arrivals`, `pending`, `events`, `quarantined`."""
@@ -171,11 +171,9 @@ _RECORDED = """
 """
 _REPARSE = """
     UPDATE arrivals SET recorded = 0
-    WHERE recorded = 1 AND id IN (
-        SELECT arrival_id FROM quarantine
-        WHERE :pieces IS NULL OR id IN (SELECT value FROM json_each(:pieces))
-    )
-"""
+    WHERE recorded = 1 AND id IN (SELECT arrival_id FROM quarantine"""
+_ALL = ")"
+_THESE = " WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each(:pieces)))"
 _SET_APART = "INSERT INTO quarantine (arrival_id, reason, position, raw) VALUES (?, ?, ?, ?)"
 _COUNTS = """
     SELECT (SELECT COUNT(*) FROM arrivals) AS arrivals,
@@ -185,7 +183,7 @@ _COUNTS = """
 """
 
 
-def _append(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, bytes, str]]) -> int:
+def _append(connection: database.Connection, rows: Sequence[tuple[str, str, bytes, str]]) -> int:
     """How many were new. Not `executemany`: it has to win the interpreter back from a busy event loop for each row."""
     new = 0
     for first in range(0, len(rows), _ROWS_AT_ONCE):
@@ -195,13 +193,13 @@ def _append(connection: sqlite3.Connection, rows: Sequence[tuple[str, str, bytes
     return new
 
 
-def _received(row: sqlite3.Row) -> Received:
+def _received(row: database.Row) -> Received:
     at = codec.moment(row["received_at"])
     return Received(id=row["id"], source=row["source"], body=row["body"], received_at=at)
 
 
 def _record(
-    connection: sqlite3.Connection,
+    connection: database.Connection,
     received_id: int,
     found: Sequence[core_events.HealthEvent],
     unreadable: Sequence[tuple[str, str, bytes]],
@@ -223,7 +221,7 @@ def _record(
     connection.execute("UPDATE arrivals SET recorded = 1 WHERE id = ?", (received_id,))
 
 
-def _set_apart(connection: sqlite3.Connection, received_id: int, unreadable: Sequence[tuple[str, str, bytes]]) -> None:
+def _set_apart(connection: database.Connection, received_id: int, unreadable: Sequence[tuple[str, str, bytes]]) -> None:
     """Make the quarantine hold exactly these pieces of the arrival. What it holds already keeps its number."""
     before: dict[tuple[str, bytes], list[int]] = defaultdict(list)
     for row in connection.execute("SELECT * FROM quarantine WHERE arrival_id = ? ORDER BY id DESC", (received_id,)):
@@ -238,11 +236,11 @@ def _set_apart(connection: sqlite3.Connection, received_id: int, unreadable: Seq
     connection.executemany("DELETE FROM quarantine WHERE id = ?", readable)
 
 
-def _piece(row: sqlite3.Row) -> dict[str, Any]:
+def _piece(row: database.Row) -> dict[str, Any]:
     return {**dict(row), "received_at": codec.moment(row["received_at"])}
 
 
-def _recorded(row: sqlite3.Row) -> Recorded:
+def _recorded(row: database.Row) -> Recorded:
     return Recorded(
         id=row["id"],
         arrival_id=row["arrival_id"],

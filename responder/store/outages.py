@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import functools
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -95,7 +94,7 @@ class Outages:
         row = await self._base.row(_LATEST_OF_SERVER, {"outage": outage_id, "server": server_id})
         return codec.load(row["facts"], _FACTS) if row else None
 
-    def _decision(self, row: sqlite3.Row, outage_id: core_outages.OutageId) -> core_decisions.Decision | None:
+    def _decision(self, row: database.Row, outage_id: core_outages.OutageId) -> core_decisions.Decision | None:
         """The decision of a row; None for one that this version cannot read, which is told once."""
         load = functools.partial(codec.load, row["body"], _DECISION)
         return self._decisions_apart.read(f"{outage_id} {row['server_id']}", load)
@@ -111,7 +110,9 @@ _LATEST = """
     FROM latest_decisions AS latest JOIN decisions AS d ON d.id = latest.decision_id
 """
 _LATEST_OF_SERVER = _LATEST + "WHERE latest.outage_id = :outage AND latest.server_id = :server"
-_DECIDED = "INSERT INTO decisions (outage_id, server_id, at, action, body, facts) VALUES (?, ?, ?, ?, ?, ?)"
+_DECIDED = (
+    "INSERT INTO decisions (outage_id, server_id, at, action, body, facts) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
+)
 _DECIDED_LATEST = """
     INSERT INTO latest_decisions (outage_id, server_id, decision_id) VALUES (?, ?, ?)
     ON CONFLICT (outage_id, server_id) DO UPDATE SET decision_id = excluded.decision_id
@@ -125,7 +126,7 @@ _UPSERT = """
 """
 
 
-def upsert(connection: sqlite3.Connection, outages: Sequence[core_outages.Outage]) -> None:
+def upsert(connection: database.Connection, outages: Sequence[core_outages.Outage]) -> None:
     """Write outages inside a transaction of the caller's."""
     for outage in outages:
         heard, updated = codec.stamp(outage.heard_at), codec.stamp(outage.updated_at)
@@ -134,15 +135,15 @@ def upsert(connection: sqlite3.Connection, outages: Sequence[core_outages.Outage
         connection.execute(_UPSERT, (*key, outage.status, heard, updated, body))
 
 
-def _merge(connection: sqlite3.Connection, merged: core_outages.Outage, into: core_outages.OutageId, at: str) -> None:
+def _merge(connection: database.Connection, merged: core_outages.Outage, into: core_outages.OutageId, at: str) -> None:
     upsert(connection, [merged])
     connection.execute("UPDATE outages SET closed_at = COALESCE(closed_at, ?) WHERE id = ?", (at, merged.id))
     connection.execute("UPDATE runs SET outage_id = ? WHERE outage_id = ?", (into, merged.id))
 
 
-def _append(connection: sqlite3.Connection, decided: Sequence[Decided]) -> None:
+def _append(connection: database.Connection, decided: Sequence[Decided]) -> None:
     for decision, facts in decided:
         key, at = (decision.outage, decision.server), codec.stamp(decision.at)
         row = (*key, at, decision.action, codec.dump(decision, _DECISION), codec.dump(facts, _FACTS))
-        number = connection.execute(_DECIDED, row).lastrowid
+        number = connection.execute(_DECIDED, row).fetchone()["id"]
         connection.execute(_DECIDED_LATEST, (*key, number))

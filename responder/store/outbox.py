@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -79,7 +78,7 @@ _DUE = """
 """
 
 
-def put(connection: sqlite3.Connection, announcements: Sequence[core_announcements.Announcement]) -> None:
+def put(connection: database.Connection, announcements: Sequence[core_announcements.Announcement]) -> None:
     """Keep them inside a transaction of the caller's."""
     rows = [(codec.clean(a.key), codec.stamp(a.at), codec.dump(a, _ANNOUNCEMENT)) for a in announcements]
     connection.executemany(_PUT, rows)

@@ -26,5 +26,6 @@ class Polls:
 
 _COMPLETE = """
     INSERT INTO polls (source, asked_at) VALUES (?, ?)
-    ON CONFLICT (source) DO UPDATE SET asked_at = MAX(asked_at, excluded.asked_at)
+    ON CONFLICT (source) DO UPDATE SET asked_at = excluded.asked_at
+    WHERE excluded.asked_at > polls.asked_at
 """

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
 from typing import Any
 
 from responder.core import errors, playbooks, runs
-from responder.store import codec
+from responder.store import codec, database
 
 _INSERT = """
     INSERT INTO runs (id, server_id, outage_id, playbook, params, created_at, created_by,
@@ -31,6 +30,9 @@ _JOURNAL = """
 _SETTLE = "UPDATE signals SET settled = 1 WHERE run_id = ? AND settled = 0 AND taken_by <= ?"
 _UNTAKEN = "SELECT * FROM signals WHERE run_id = ? AND settled = 0 AND taken_by IS NULL ORDER BY id"
 _TAKE = "UPDATE signals SET taken_by = ? WHERE run_id = ? AND settled = 0 AND taken_by IS NULL"
+_SIGNALLED_SINCE = """
+    UPDATE runs SET signalled_at = CASE WHEN signalled_at < :at THEN signalled_at ELSE :at END WHERE id = :id
+"""
 _SIGNALLED = """
     UPDATE runs SET signalled_at = (
         SELECT MIN(at) FROM signals WHERE run_id = runs.id AND settled = 0 AND taken_by IS NULL)
@@ -38,7 +40,7 @@ _SIGNALLED = """
 """
 
 
-def insert(connection: sqlite3.Connection, run: runs.Run) -> bool:
+def insert(connection: database.Connection, run: runs.Run) -> bool:
     """Add a run; False when its id is known or its server has an active run."""
     row = {
         **_moving(run),
@@ -52,7 +54,7 @@ def insert(connection: sqlite3.Connection, run: runs.Run) -> bool:
     return connection.execute(_INSERT, row).rowcount == 1
 
 
-def write(connection: sqlite3.Connection, run: runs.Run, record: runs.StepRecord | None, at: datetime) -> bool:
+def write(connection: database.Connection, run: runs.Run, record: runs.StepRecord | None, at: datetime) -> bool:
     """Write run, step and journal if the fence still stands; False and nothing if not."""
     if connection.execute(_WRITE, _moving(run)).rowcount == 0:
         return False
@@ -66,7 +68,7 @@ def write(connection: sqlite3.Connection, run: runs.Run, record: runs.StepRecord
     return True
 
 
-def run(row: sqlite3.Row) -> runs.Run:
+def run(row: database.Row) -> runs.Run:
     """The run of a row."""
     return runs.Run(
         id=row["id"],
@@ -86,14 +88,14 @@ def run(row: sqlite3.Row) -> runs.Run:
     )
 
 
-def journal_line(row: sqlite3.Row) -> dict[str, Any]:
+def journal_line(row: database.Row) -> dict[str, Any]:
     """One line of the journal, as people and machines read it."""
     line = {name: row[name] for name in ("fence", "run_state", "step", "state", "attempt")}
     record = codec.load(row["body"], runs.StepRecord) if row["body"] is not None else None
     return {"at": codec.moment(row["at"]), **line, "record": record}
 
 
-def add_signal(connection: sqlite3.Connection, signal: runs.Signal) -> None:
+def add_signal(connection: database.Connection, signal: runs.Signal) -> None:
     """Keep a signal and make its run due."""
     if connection.execute("SELECT 1 FROM runs WHERE id = ?", (signal.run_id,)).fetchone() is None:
         remedy = "`responder runs list` shows the runs there are."
@@ -103,12 +105,10 @@ def add_signal(connection: sqlite3.Connection, signal: runs.Signal) -> None:
         "INSERT INTO signals (run_id, topic, by, at, payload) VALUES (?, ?, ?, ?, ?)",
         (signal.run_id, signal.topic, codec.clean(signal.by), at, payload),
     )
-    # MIN of one NULL would be NULL, hence the first COALESCE.
-    sql = "UPDATE runs SET signalled_at = MIN(COALESCE(signalled_at, ?1), ?1) WHERE id = ?2"
-    connection.execute(sql, (at, signal.run_id))
+    connection.execute(_SIGNALLED_SINCE, {"at": at, "id": signal.run_id})
 
 
-def take_signals(connection: sqlite3.Connection, run_id: runs.RunId, fence: int) -> list[runs.Signal]:
+def take_signals(connection: database.Connection, run_id: runs.RunId, fence: int) -> list[runs.Signal]:
     """Mark what nobody has taken as taken by this fence, and return it."""
     sql = "UPDATE runs SET signalled_at = NULL WHERE id = ? AND fence = ?"
     if connection.execute(sql, (run_id, fence)).rowcount == 0:
@@ -118,13 +118,13 @@ def take_signals(connection: sqlite3.Connection, run_id: runs.RunId, fence: int)
     return [signal(row) for row in taken]
 
 
-def offer_unsettled(connection: sqlite3.Connection) -> None:
+def offer_unsettled(connection: database.Connection) -> None:
     """Make signals that were taken and not settled untaken again, and their runs due."""
     connection.execute("UPDATE signals SET taken_by = NULL WHERE settled = 0 AND taken_by IS NOT NULL")
     connection.execute(_SIGNALLED)
 
 
-def signal(row: sqlite3.Row) -> runs.Signal:
+def signal(row: database.Row) -> runs.Signal:
     """The signal of a row."""
     return runs.Signal(
         run_id=row["run_id"],

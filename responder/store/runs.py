@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import builtins
-import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +15,9 @@ from responder import clock
 from responder.core import announcements, errors, outages, servers
 from responder.core import runs as core_runs
 from responder.store import apart, codec, database, due, outbox, run_rows
+
+_ONE_RUN_PER_SERVER = ("runs.server_id", "one_active_run_per_server")
+"""What SQLite and PostgreSQL call the broken constraint."""
 
 
 class Submitted(StrEnum):
@@ -74,8 +76,8 @@ class Runs:
         """
         try:
             return await self._base.execute_transaction(lambda c: _write(c, run, record, news))
-        except sqlite3.IntegrityError as error:
-            if "runs.server_id" not in str(error):
+        except database.IntegrityError as error:
+            if not any(name in str(error) for name in _ONE_RUN_PER_SERVER):
                 raise
             text = f"Another run of the server of {run.id} has not ended."
             remedy = "Wait until it has ended, or cancel it."
@@ -106,7 +108,8 @@ class Runs:
 
     async def of(self, server_id: servers.ServerId, outage_id: outages.OutageId | None) -> builtins.list[core_runs.Run]:
         """The runs of one server in one outage (None: in no outage), newest first."""
-        where = "WHERE server_id = :server AND outage_id IS :outage ORDER BY number DESC"
+        same = "outage_id = :outage" if outage_id is not None else "outage_id IS NULL"
+        where = f"WHERE server_id = :server AND {same} ORDER BY number DESC"
         return await self._runs(where, server=server_id, outage=outage_id)
 
     async def next_wake(self, *, excluding: Collection[core_runs.RunId] = ()) -> datetime | None:
@@ -151,7 +154,7 @@ class Runs:
 
 
 def _write(
-    connection: sqlite3.Connection,
+    connection: database.Connection,
     run: core_runs.Run,
     record: core_runs.StepRecord | None,
     news: Sequence[announcements.Announcement],
@@ -162,7 +165,7 @@ def _write(
     return written
 
 
-def _submit(connection: sqlite3.Connection, run: core_runs.Run) -> Submitted:
+def _submit(connection: database.Connection, run: core_runs.Run) -> Submitted:
     if run_rows.insert(connection, run):
         return Submitted.CREATED
     known = connection.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone()

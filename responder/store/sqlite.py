@@ -2,47 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from responder.store import (
-    checkpoints,
-    database,
-    estate,
-    history,
-    intake,
-    locks,
-    migrations,
-    outages,
-    outbox,
-    polls,
-    runs,
-)
+from responder.store import embedded, locks, migrations, stores
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """Everything that is stored, by subject. Each write is one transaction, durable when it returns."""
-
-    database: database.Database
-    intake: intake.Intake
-    checkpoints: checkpoints.Checkpoints
-    estate: estate.Estate
-    outages: outages.Outages
-    history: history.History
-    runs: runs.Runs
-    outbox: outbox.Outbox
-    polls: polls.Polls
-    lock: locks.Lock | None
-    """None when opened for reading."""
-
-    async def close(self) -> None:
-        """Finish what is under way and let the next process in. Twice is once."""
-        try:
-            await self.database.close()
-        finally:
-            if self.lock is not None:
-                self.lock.release()
+Store = stores.Store
 
 
 async def open_store(path: Path | str, *, exclusive: bool = True) -> Store:
@@ -65,23 +29,23 @@ def _absolute(path: Path | str) -> Path:
 
 
 async def _open_reading(path: Path) -> Store:
-    base = database.Database(path, read_only=True)
+    base = embedded.Database(path, read_only=True)
     await base.connect()
     try:
-        await migrations.verify(base, migrations.scripts())
+        await migrations.verify(base, migrations.scripts(base.KIND))
     except BaseException:
         await base.close()
         raise
-    return _assemble(base, None)
+    return stores.assemble(base, None)
 
 
 async def _open_writing(path: Path) -> Store:
     lock = locks.take(path)
-    base = database.Database(path, read_only=False)
+    base = embedded.Database(path, read_only=False)
     try:
         await base.connect()
-        await migrations.apply(base, migrations.scripts())
-        store = _assemble(base, lock)
+        await migrations.apply(base, migrations.scripts(base.KIND))
+        store = stores.assemble(base, lock)
         await store.runs.recover()
         await store.checkpoints.recover()
     except BaseException:
@@ -89,18 +53,3 @@ async def _open_writing(path: Path) -> Store:
         lock.release()
         raise
     return store
-
-
-def _assemble(base: database.Database, lock: locks.Lock | None) -> Store:
-    return Store(
-        database=base,
-        intake=intake.Intake(base),
-        checkpoints=checkpoints.Checkpoints(base),
-        estate=estate.Estate(base),
-        outages=outages.Outages(base),
-        history=history.History(base),
-        runs=runs.Runs(base),
-        outbox=outbox.Outbox(base),
-        polls=polls.Polls(base),
-        lock=lock,
-    )

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from responder.store import sqlite
-from tests.contracts import sqlite_backend
+from responder.store import stores
+from tests.contracts import postgresql_backend, postgresql_server, sqlite_backend
+
+Backend = sqlite_backend.Backend | postgresql_backend.Backend
 
 
 @pytest.fixture(autouse=True)
@@ -19,15 +21,27 @@ def no_thread_left() -> Iterator[None]:
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("store")]
 
 
-@pytest.fixture(params=["sqlite"])
-async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[sqlite_backend.Backend]:
-    """Every database the store runs on; PostgreSQL joins here."""
-    made = {"sqlite": sqlite_backend.Backend}[request.param](tmp_path)
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgresql_server.Server]:
+    """A PostgreSQL of this session's own."""
+    started = postgresql_server.Server()
+    yield started
+    started.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backend]:
+    """Every database the store runs on."""
+    made: Backend = (
+        sqlite_backend.Backend(tmp_path)
+        if request.param == "sqlite"
+        else postgresql_backend.Backend(request.getfixturevalue("server"))
+    )
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def store(backend: sqlite_backend.Backend) -> sqlite.Store:
+async def store(backend: Backend) -> stores.Store:
     """An empty store, closed after the test."""
     return await backend.open()

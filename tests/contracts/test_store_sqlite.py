@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from responder.core import errors, runs
-from responder.store import database, intake, migrations, run_rows, sqlite
+from responder.store import embedded, intake, migrations, run_rows, sqlite
 from tests.contracts import samples, sqlite_backend
 
 DAEMON = """
@@ -64,6 +64,13 @@ async def daemon(path: Path) -> AsyncIterator[Daemon]:
         yield running
     finally:
         await running.kill()
+
+
+@pytest.fixture
+async def backend(tmp_path: Path) -> AsyncIterator[sqlite_backend.Backend]:
+    made = sqlite_backend.Backend(tmp_path)
+    yield made
+    await made.close()
 
 
 @pytest.fixture
@@ -192,17 +199,17 @@ def alter(path: Path, *statements: str) -> None:
 
 
 async def test_an_empty_file_is_brought_to_the_newest_schema(store: sqlite.Store, path: Path) -> None:
-    steps = migrations.scripts()
+    steps = migrations.scripts("sqlite")
 
     assert list(steps) == sorted(steps)  # numbers may be left out: several people write steps at a time
     assert schema_of(path) == str(max(steps))
 
 
 async def test_a_store_of_every_older_schema_is_brought_up_to_date_with_what_it_holds(path: Path) -> None:
-    steps = migrations.scripts()
+    steps = migrations.scripts("sqlite")
     for oldest in list(steps)[:-1]:
         old = path.with_name(f"of-{oldest}.db")
-        base = database.Database(old, read_only=False)
+        base = embedded.Database(old, read_only=False)
         await base.connect()
         await migrations.apply(base, {version: step for version, step in steps.items() if version <= oldest})
         await intake.Intake(base).append([samples.arrival("old")])
@@ -244,21 +251,21 @@ async def test_the_database_of_another_program_is_left_alone(path: Path) -> None
 
 
 async def test_a_migration_that_fails_leaves_the_schema_it_found(store: sqlite.Store, path: Path) -> None:
-    broken = {**migrations.scripts(), 999: "CREATE TABLE half (x TEXT);\nINSERT INTO nothing VALUES (1);\n"}
+    broken = {**migrations.scripts("sqlite"), 999: "CREATE TABLE half (x TEXT);\nINSERT INTO nothing VALUES (1);\n"}
     with pytest.raises(errors.StoreError, match="nothing"):
         await migrations.apply(store.database, broken)
 
     assert await store.database.row("SELECT 1 FROM sqlite_master WHERE name = 'half'") is None
-    await migrations.verify(store.database, migrations.scripts())
+    await migrations.verify(store.database, migrations.scripts("sqlite"))
 
 
 async def test_opening_a_new_store_survives_a_power_cut(backend: sqlite_backend.Backend) -> None:
     store = await backend.open()
     backend.lose_power(store, before_commit=True)
     with pytest.raises(sqlite_backend.PowerLost):
-        await migrations.apply(store.database, {**migrations.scripts(), 999: "CREATE TABLE half (x TEXT);\n"})
+        await migrations.apply(store.database, {**migrations.scripts("sqlite"), 999: "CREATE TABLE half (x TEXT);\n"})
 
-    await migrations.verify((await backend.restart()).database, migrations.scripts())
+    await migrations.verify((await backend.restart()).database, migrations.scripts("sqlite"))
 
 
 # a full disk, a busy file
@@ -302,7 +309,7 @@ async def test_a_mistake_inside_a_transaction_undoes_it_and_shows_as_it_is(store
     with pytest.raises(KeyError):
         await store.database.execute_transaction(mistaken)
 
-    await migrations.verify(store.database, migrations.scripts())
+    await migrations.verify(store.database, migrations.scripts("sqlite"))
 
 
 async def test_a_cancelled_write_is_whole_or_not_at_all_and_the_store_goes_on(store: sqlite.Store) -> None:

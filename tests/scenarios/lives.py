@@ -29,7 +29,7 @@ from responder import clock, playbook_files, service, settings, steps
 from responder.azure import pipelines
 from responder.core import evidence, runs, servers
 from responder.flow import watch
-from responder.store import codec, database
+from responder.store import codec, embedded
 from responder.store import intake as rows
 
 SURVIVED, NEVER_ENDED, BROKE = 0, 3, 4
@@ -65,10 +65,10 @@ class Fate:
 
     def arm(self) -> None:
         """From now on, in this process."""
-        transact, send = database.Database.execute_transaction, pipelines.Retries.send
+        transact, send = embedded.Database.execute_transaction, pipelines.Retries.send
         fate = self
 
-        async def transact_or_die(self: database.Database, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        async def transact_or_die(self: embedded.Database, work: Callable[[sqlite3.Connection], Any]) -> Any:
             changed = False
 
             def until_commit(connection: sqlite3.Connection) -> Any:
@@ -91,7 +91,7 @@ class Fate:
                 fate.meet("after-azure")
             return answer
 
-        database.Database.execute_transaction = transact_or_die  # type: ignore[method-assign]
+        embedded.Database.execute_transaction = transact_or_die  # type: ignore[method-assign]
         pipelines.Retries.send = send_or_die  # type: ignore[method-assign]
 
 

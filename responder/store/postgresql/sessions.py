@@ -1,0 +1,147 @@
+"""One connection to PostgreSQL, driven from a plain thread: every call blocks. For one thread at a time.
+
+A transaction's work is plain code that calls `execute` (see `database.Connection`); asyncpg wants an event loop. So
+each session has a small loop of its own, and runs it only while it waits for an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Coroutine, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import asyncpg
+
+from responder.store.postgresql import dialect, failures, places
+
+T = TypeVar("T")
+
+_CONNECT = timedelta(seconds=10)
+_ANSWER = timedelta(seconds=30)
+_IDLE = timedelta(seconds=8)
+"""A transaction whose process is frozen ends after this, so that it blocks nobody for longer."""
+_STATEMENTS = 200
+_NOW = """SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+
+
+class Cursor:
+    """What one statement answered, all of it."""
+
+    def __init__(self, rows: Sequence[asyncpg.Record], status: str) -> None:
+        self._rows = iter(rows)
+        count = status.rpartition(" ")[2]
+        self.rowcount = int(count) if count.isdigit() else -1
+
+    def fetchone(self) -> asyncpg.Record | None:
+        """The next row, or None."""
+        return next(self._rows, None)
+
+    def fetchall(self) -> list[asyncpg.Record]:
+        """All rows that are left."""
+        return list(self._rows)
+
+    def __iter__(self) -> Iterator[asyncpg.Record]:
+        return self._rows
+
+
+class Session:
+    """The connection; made when it is first needed, and anew after it was dropped."""
+
+    lock_found = " FOR UPDATE SKIP LOCKED"
+
+    def __init__(self, place: places.Place, purpose: str, **options: str) -> None:
+        """Make a session that is not connected.
+
+        Args:
+            place: where.
+            purpose: shown beside the connection in `pg_stat_activity`.
+            options: server settings of this session.
+        """
+        self._place = place
+        self._settings = {
+            "application_name": f"responder {purpose}",
+            "search_path": f'"{place.schema}"',
+            "timezone": "UTC",
+            "idle_in_transaction_session_timeout": str(int(_IDLE.total_seconds() * 1000)),
+            **options,
+        }
+        self._loop = asyncio.new_event_loop()
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._prepared: OrderedDict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = OrderedDict()
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
+        """One statement."""
+        statement = dialect.translated(sql)
+        prepared = self._prepare(statement.sql)
+        with failures.integrity():
+            rows = self._run(prepared.fetch(*statement.arguments(parameters)))
+        return Cursor(rows, prepared.get_statusmsg() or "")
+
+    def executemany(self, sql: str, parameters: Any, /) -> None:
+        """One statement for each of many parameters, sent together."""
+        statement = dialect.translated(sql)
+        arguments = [statement.arguments(each) for each in parameters]
+        if arguments:
+            with failures.integrity():
+                self._run(self._prepare(statement.sql).executemany(arguments))
+
+    def run_script(self, script: str, /) -> None:
+        """Many statements at once, without parameters."""
+        with failures.integrity():
+            self._run(self._connected().execute(script))
+
+    def now(self) -> str:
+        """This moment by the database's clock, as text of one width."""
+        return str(self.execute(_NOW).fetchall()[0][0])
+
+    def drop(self) -> None:
+        """Give the connection up; the next call makes a new one."""
+        connection, self._connection = self._connection, None
+        self._prepared.clear()
+        if connection is not None:
+            connection.terminate()
+            self._run(asyncio.sleep(0))  # lets the loop close the socket
+
+    def close(self) -> None:
+        """End the connection and the loop, in whatever thread."""
+        if self._loop.is_closed():
+            return
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(*failures.LOST):
+                self._run(connection.close(timeout=2))
+            if not connection.is_closed():
+                connection.terminate()
+            self._run(asyncio.sleep(0))
+        self._loop.close()
+
+    def _prepare(self, sql: str) -> asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]:
+        connection = self._connected()
+        found = self._prepared.get(sql)
+        if found is None:
+            found = self._prepared[sql] = self._run(connection.prepare(sql))
+            if len(self._prepared) > _STATEMENTS:
+                self._prepared.popitem(last=False)
+        self._prepared.move_to_end(sql)
+        return found
+
+    def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
+        if self._connection is None or self._connection.is_closed():
+            self._prepared.clear()
+            self._connection = self._run(
+                asyncpg.connect(
+                    self._place.secured(),
+                    password=self._place.password,
+                    timeout=_CONNECT.total_seconds(),
+                    command_timeout=_ANSWER.total_seconds(),
+                    server_settings=self._settings,
+                    statement_cache_size=0,
+                )
+            )
+        return self._connection
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return self._loop.run_until_complete(coroutine)

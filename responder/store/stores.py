@@ -1,0 +1,80 @@
+"""Everything that is stored, by subject, whichever database it lies in. Opens the one that the settings name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from responder.store import checkpoints, database, estate, history, intake, outages, outbox, polls, runs
+
+if TYPE_CHECKING:
+    from responder import settings
+
+
+class Holding(Protocol):
+    """What an open store holds besides its database, until it is closed."""
+
+    def release(self) -> None:
+        """Let go. Twice is once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Everything that is stored, by subject. Each write is one transaction, durable when it returns."""
+
+    database: database.Database
+    intake: intake.Intake
+    checkpoints: checkpoints.Checkpoints
+    estate: estate.Estate
+    outages: outages.Outages
+    history: history.History
+    runs: runs.Runs
+    outbox: outbox.Outbox
+    polls: polls.Polls
+    lock: Holding | None
+    """What keeps others out; None when opened for reading, and where others are welcome."""
+
+    async def close(self) -> None:
+        """Finish what is under way and let the next process in. Twice is once."""
+        try:
+            await self.database.close()
+        finally:
+            if self.lock is not None:
+                self.lock.release()
+
+
+def assemble(base: database.Database, lock: Holding | None) -> Store:
+    """The store over an open database."""
+    return Store(
+        database=base,
+        intake=intake.Intake(base),
+        checkpoints=checkpoints.Checkpoints(base),
+        estate=estate.Estate(base),
+        outages=outages.Outages(base),
+        history=history.History(base),
+        runs=runs.Runs(base),
+        outbox=outbox.Outbox(base),
+        polls=polls.Polls(base),
+        lock=lock,
+    )
+
+
+async def open_store(config: settings.Store, *, exclusive: bool = True) -> Store:
+    """Open the store that the settings name.
+
+    Args:
+        config: where it is.
+        exclusive: True: to write; migrates if need be. A file is then ours alone, a PostgreSQL store is shared with
+            other instances. False: for reading only, also while others write.
+
+    Raises:
+        StoreError: as `sqlite.open_store` and `postgresql.open_store`.
+        InputError: `settings.secret-missing`, or the URL cannot be used.
+    """
+    if config.url is None:
+        from responder.store import sqlite
+
+        return await sqlite.open_store(config.path, exclusive=exclusive)
+    from responder.store import postgresql  # the driver takes a tenth of a second to load: only who needs it waits
+
+    return await postgresql.open_store(postgresql.place_of(config), exclusive=exclusive)
