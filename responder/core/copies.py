@@ -24,6 +24,9 @@ class Copy:
     """One server's copy. The empty value: nothing was started."""
 
     state: State = State.NONE
+    way: str = "geo-restore"
+    """How it came about: `geo-restore`, `point-in-time-restore`, or `promote-replica` for a replica that a run stands
+    ready to promote."""
     server_id: str | None = None
     """ARM id of the copy."""
     started_at: datetime | None = None

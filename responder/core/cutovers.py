@@ -32,7 +32,8 @@ class Request:
     """As far as Azure has told this server's subscription."""
     concern: outages.Concern
     verdict: evidence.Verdict
-    loss: timedelta
+    loss: timedelta | None
+    """None: not known."""
     consent: Consent | None
     by_its_owner: bool = False
     """Resource Health says that the owner restarted or stopped the server."""
@@ -77,11 +78,12 @@ def consent_missing(request: Request) -> bool:
 def _needs_a_human(request: Request) -> list[Refusal]:
     """What the owner's declaration does not cover, unless somebody has signed for it."""
     signed = request.consent is not None and request.consent.granted
-    loss, rpo = durations.show(request.loss), request.tolerance.rpo
-    found = []
+    rpo, found = request.tolerance.rpo, []
     if not _loss_covered(request):
         allowed = durations.show(rpo) if rpo is not None else "none at all"
-        text = f"Up to {loss} of the newest data would be lost; declared is {allowed}."
+        text = f"How much of the newest data would be lost is not known; declared is {allowed}."
+        if request.loss is not None:
+            text = f"Up to {durations.show(request.loss)} of the newest data would be lost; declared is {allowed}."
         found.append(Refusal(id="cutover.loss", text=text, signable=True))
     if signed:
         return found
@@ -119,5 +121,7 @@ def _ended(status: outages.Status) -> Refusal:
 
 def _loss_covered(request: Request) -> bool:
     accepted = request.consent.loss_accepted if request.consent and request.consent.granted else None
+    if request.loss is None:
+        return accepted is not None
     limits = [limit for limit in (request.tolerance.rpo, accepted) if limit is not None]
     return bool(limits) and request.loss <= max(limits)

@@ -7,6 +7,7 @@ ready with high probability (`start_by`), and the applications are sent there as
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 from responder.core import outage_lengths, restore_times, tolerances
 
 _ZERO = timedelta()
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,9 @@ class Timing:
     grace: timedelta = timedelta(hours=1)
     """An eager copy is not started before this: replication lags up to an hour, a later copy loses less."""
     eta_trust: float = 0.5
-    """Azure's estimate beyond the RTO brings the cut-over forward to this share of the RTO; it never pushes it back."""
+    """Azure's estimate beyond the limit brings the cut-over forward to this share of it; it never pushes it back."""
+    off_quantile: float = 0.5
+    """The same share for who wants no early copy (`outage-hedge=off`): started when half would come too late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Deadlines:
     """When to start and when to cut over, for one declared RTO."""
 
     must_serve_by: datetime
-    """Impact start plus RTO."""
+    """Impact start plus RTO, or sooner where the declared costs break even before."""
     start_by: datetime
     start_at: datetime
     """When the hedge says to start: `start_by`, or earlier when eager. May lie in the past: then at once."""
@@ -53,6 +57,7 @@ def compute(
     tolerance: tolerances.Tolerance,
     belief: restore_times.Belief,
     timing: Timing,
+    queue_wait: timedelta = _ZERO,
 ) -> Deadlines:
     """The deadlines of a server whose tolerance is declared.
 
@@ -60,16 +65,23 @@ def compute(
         impact_start: where the RTO clock starts, not the notice.
         notice: when we first heard; nothing starts before it.
         expected_end: Azure's estimate, if it gave one.
+        queue_wait: how long a restore that is asked for now waits for its turn.
     """
-    assert tolerance.rto is not None, "deadlines exist only for a declared tolerance"
-    must_serve_by = impact_start + tolerance.rto
+    limit = tolerance.limit
+    assert limit is not None, "deadlines exist only for a declared tolerance"
+    must_serve_by = impact_start + limit
     approval = timing.approval if tolerance.cutover is tolerances.Cutover.ASK else _ZERO
     cut_over_at = must_serve_by - timing.cutover - approval - timing.margin
     if expected_end is not None and expected_end > must_serve_by:
-        cut_over_at = min(cut_over_at, impact_start + timing.eta_trust * tolerance.rto)
-    start_by = cut_over_at - belief.quantile(timing.quantile)
-    eager = max(notice, min(impact_start + timing.grace, start_by))
-    start_at = min(eager, max(start_by, notice)) if tolerance.hedge is tolerances.Hedge.EAGER else start_by
+        cut_over_at = min(cut_over_at, impact_start + timing.eta_trust * limit)
+    off = tolerance.hedge is tolerances.Hedge.OFF
+    lead = belief.planning(timing.off_quantile if off else timing.quantile)
+    start_by = start_at = cut_over_at - queue_wait - lead
+    if tolerance.hedge is tolerances.Hedge.EAGER:
+        early = max(notice, min(impact_start + timing.grace, start_by))
+        if tolerance.max_copy is not None:  # an early copy is insurance; its price is bounded, the deadline is not
+            early = max(early, min(start_by, cut_over_at - tolerance.max_copy))
+        start_at = min(early, max(start_by, notice))
     return Deadlines(must_serve_by=must_serve_by, start_by=start_by, start_at=start_at, cut_over_at=cut_over_at)
 
 
@@ -85,6 +97,17 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """That the way of restoring is itself out of order for a while, as in 6 of 41 recorded incidents."""
+
+    share: float = 0.15
+    lasts: timedelta = timedelta(hours=4)
+
+
+NEVER_BLOCKED = Blocked(share=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What an outlook is computed for. All times since impact start."""
 
@@ -96,43 +119,55 @@ class Plan:
     """The copy is there already."""
     cut_over: timedelta
     takes: timedelta
+    wait: timedelta = _ZERO
+    """Until a restore that starts has its turn."""
 
 
-def outlook(plan: Plan, belief: restore_times.Belief, survival: outage_lengths.Survival) -> Outlook:
-    """P(meeting the RTO) and expected downtime, with the plan and without."""
-
-    def copy_missing(u: timedelta) -> float:
-        """P(the copy does not serve at u)."""
-        if u < max(plan.cut_over, plan.elapsed) + plan.takes:
-            return 1.0
-        if plan.ready:
-            return 0.0
-        running = max(plan.elapsed - plan.start, _ZERO)
-        begun = max(plan.start, plan.elapsed) if running == _ZERO else plan.start
-        return 1 - belief.done_within_given(u - plan.takes - begun, running)
-
-    still_out = survival.beyond_given(plan.rto, plan.elapsed)
-    acting, waiting = _integrals(plan, copy_missing, survival)
+@functools.lru_cache(maxsize=20_000)
+def outlook(
+    plan: Plan,
+    belief: restore_times.Belief,
+    survival: outage_lengths.Survival,
+    blocked: Blocked = NEVER_BLOCKED,
+) -> Outlook:
+    """P(meeting the RTO) and expected downtime, with the plan and without. Remembered: in a wave many plans are one."""
+    elapsed, rto = plan.elapsed / _HOUR, plan.rto / _HOUR
+    serves = max(plan.cut_over / _HOUR, elapsed) + plan.takes / _HOUR
+    missing = (lambda _: 0.0) if plan.ready else _missing(plan, belief, blocked)
+    waiting = survival.mean_within_h(elapsed, max(elapsed, survival.horizon_h))
+    acting = survival.mean_within_h(elapsed, serves)
+    if not plan.ready:
+        acting = min(waiting, acting + _late(serves, elapsed, missing, survival))
+    still_out = survival.beyond_given_h(rto, elapsed)
     return Outlook(
-        p_meet_rto=1 - still_out * copy_missing(plan.rto),
+        p_meet_rto=1 - still_out * (missing(rto) if rto >= serves else 1.0),
         p_meet_rto_waiting=1 - still_out,
-        expected_downtime=plan.elapsed + acting,
-        expected_downtime_waiting=plan.elapsed + waiting,
+        expected_downtime=plan.elapsed + timedelta(hours=acting),
+        expected_downtime_waiting=plan.elapsed + timedelta(hours=waiting),
     )
 
 
-def _integrals(
-    plan: Plan, copy_missing: Callable[[timedelta], float], survival: outage_lengths.Survival
-) -> tuple[timedelta, timedelta]:
-    """Trapezoids over growing intervals: the curve is steep at first and flat for days."""
-    horizon = survival.points[-1][0] * 4
-    acting = waiting = _ZERO
-    u, width = plan.elapsed, survival.points[0][0] / 16
-    out, missing = 1.0, copy_missing(u)
-    while u < horizon and out > 1e-4:
-        v = u + width
-        out_v, missing_v = survival.beyond_given(v, plan.elapsed), copy_missing(v)
-        waiting += width * ((out + out_v) / 2)
-        acting += width * ((out * missing + out_v * missing_v) / 2)
-        u, out, missing, width = v, out_v, missing_v, width * 1.06
-    return acting, waiting
+def _missing(plan: Plan, belief: restore_times.Belief, blocked: Blocked) -> Callable[[float], float]:
+    """P(the copy does not serve `u` hours after the impact), for a `u` at which it may."""
+    elapsed, start, takes = plan.elapsed / _HOUR, plan.start / _HOUR, plan.takes / _HOUR
+    running = max(elapsed - start, 0.0)
+    begun = start if running else max(start, elapsed) + plan.wait / _HOUR
+    share, later = blocked.share, blocked.lasts / _HOUR
+
+    def done(hours: float) -> float:
+        quick = belief.done_within_h(hours)
+        return quick if not share else (1 - share) * quick + share * belief.done_within_h(hours - later)
+
+    return lambda u: 1 - restore_times.given(done, u - takes - begun, running)
+
+
+def _late(serves: float, elapsed: float, missing: Callable[[float], float], survival: outage_lengths.Survival) -> float:
+    """Hours of downtime after the cut-over was due, for want of a copy. Trapezoids over growing intervals: the curve is
+    steep at first and flat for days."""
+    u, width, total = serves, 1 / 8, 0.0
+    here = survival.beyond_given_h(u, elapsed) * missing(u)
+    while u < survival.horizon_h and here > 1e-4:
+        there = survival.beyond_given_h(u + width, elapsed) * missing(u + width)
+        total += width * (here + there) / 2
+        u, here, width = u + width, there, width * 1.15
+    return total

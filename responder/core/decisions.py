@@ -1,7 +1,7 @@
 """The decision for one server in one outage: a pure function of facts, with its reasons. Decisions never act.
 
-    facts ──► why not?  ──► is it down? ──► deadlines ──► action
-             (ways)        (evidence)      (deadlines)
+    facts ──► is it down? ──► why not? ──► deadlines ──► action
+             (silence)        (ways)      (figures)
 
 The rule: start the copy early, cut over late. See `deadlines` for the two clocks and `cutovers` for the guard that
 stands before the point of no return.
@@ -10,7 +10,7 @@ stands before the point of no return.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -20,15 +20,17 @@ from responder.core import (
     deadlines,
     durations,
     evidence,
-    outage_lengths,
     outages,
     reasons,
-    restore_times,
     servers,
     tolerances,
     ways,
-    witness,
 )
+from responder.core.deciding import figures, knowledge, silence
+
+Facts = knowledge.Facts
+Policy = knowledge.Policy
+last_written = figures.last_written
 
 
 class Action(StrEnum):
@@ -70,40 +72,6 @@ PLAYBOOK_OF: Mapping[Action, str | None] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What the organisation decided once for all servers."""
-
-    timing: deadlines.Timing = field(default_factory=deadlines.Timing)
-    evidence: evidence.Policy = field(default_factory=evidence.Policy)
-    settle: timedelta = timedelta(hours=2)
-    """How long a copy is kept after the region returned: outages recur."""
-    loss_bound: timedelta = timedelta(hours=1)
-    """Newest data a geo-restore may lack when nothing was measured (Azure: RPO < 1 h)."""
-    review: timedelta = timedelta(minutes=1)
-    """A decision is taken again at least this often while its outage lasts."""
-    beliefs: Mapping[str, restore_times.Belief] = field(default_factory=lambda: dict(restore_times.DEFAULTS))
-    survival: outage_lengths.Survival = outage_lengths.DEFAULT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """Everything a decision may know. Stored with it, so that every decision can be replayed."""
-
-    server: servers.Server
-    tolerance: tolerances.Tolerance
-    outage: outages.Outage
-    health: evidence.Health
-    copy: copies.Copy = field(default_factory=copies.Copy)
-    pair_impaired: bool = False
-    """An active outage is known for the paired region, too."""
-    consent: cutovers.Consent | None = None
-    witness: witness.Statement | None = None
-    """What Azure's Resource Health last said of this server; None: nothing."""
-    shadow: bool = False
-    """The server is in shadow mode: nothing is started, and `copy` is supposed where no human has made one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What to do about one server, and why. All times aware UTC; None where a figure does not apply."""
 
@@ -118,7 +86,8 @@ class Decision:
     review_at: datetime
     """When it must be taken again at the latest."""
     way: str | None = None
-    """`geo-restore`, or None when there is no way out but waiting."""
+    """`geo-restore`, `point-in-time-restore`, `promote-replica`, or `wait` for a standby in another zone. None: there
+    is no way out but waiting."""
     start_by: datetime | None = None
     start_at: datetime | None = None
     cut_over_at: datetime | None = None
@@ -131,6 +100,12 @@ class Decision:
     """A human's yes is missing for the cut-over."""
     shadow: bool = False
     """Taken in shadow mode: what would be done. Nothing was started."""
+    standing: evidence.Standing | None = None
+    """What our probes and Azure's word amount to together. None: no longer looked at."""
+    refresh: bool = False
+    """The copy lacks rows of a healthy spell, and there is time for a newer one."""
+    target: servers.ServerId | None = None
+    """The replica to promote, where that is the way."""
 
     def changed_from(self, other: Decision | None) -> bool:
         """Whether this says something else than `other`, the passing of time apart."""
@@ -145,198 +120,214 @@ class Decision:
 
 def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     """Decide for one server. Total: every combination of facts has an answer, and the cautious one is to wait."""
+    seen = silence.look(facts, policy, now)
+    course = figures.course(seen.facts, policy)
+    request = figures.request(seen, policy, course.way)
+    case = _Case(seen=seen, policy=policy, now=now, course=course, request=request)
     if facts.copy.state is copies.State.PROMOTED:
-        return _say(facts, policy, now, Action.DONE, [reasons.say("promoted")])
-    verdict = evidence.weigh_with(facts.health, facts.witness, policy.evidence, now)
-    copy_exists = facts.copy.state in (copies.State.RESTORING, copies.State.READY)
-    if _is_over(facts, verdict):
-        return _over(facts, policy, now, verdict, copy_exists=copy_exists)
-    if copy_exists:
-        return _with_copy(facts, policy, now, evidence.weigh(facts.health, policy.evidence, now))
-    if verdict not in (evidence.Verdict.DOWN, evidence.Verdict.UNPROVEN):
-        since = facts.health.failing_since
-        due = since + policy.evidence.confirm if since else now + policy.evidence.confirm
-        return _say(facts, policy, now, Action.OBSERVE, [reasons.say(verdict.value)], due=due)
-    other_cause = _other_cause(facts, policy, verdict)
-    if other_cause is not None:
-        return _say(facts, policy, now, Action.OBSERVE, [reasons.say(other_cause), reasons.say(verdict.value)])
-    return _down_without_copy(facts, policy, now, verdict)
-
-
-def _is_over(facts: Facts, verdict: evidence.Verdict) -> bool:
-    """A healthy probe outranks an open event; a closed event does not outrank a silent server."""
-    if verdict is evidence.Verdict.UP:
-        return True
-    if _dropped(facts) and facts.copy.state in (copies.State.RESTORING, copies.State.READY):
-        return False  # being left out is no recovery: what exists is held
-    # A server that was never reached is believed to be back with its region. One that was not probed lately is not:
-    # after a restart of ours that is every server, and their copies must not go for it.
-    return verdict is evidence.Verdict.UNPROVEN and not facts.outage.goes_on_for(facts.server)
-
-
-def _other_cause(facts: Facts, policy: Policy, verdict: evidence.Verdict) -> str | None:
-    """Why this silence is not this outage's doing; None when it may be."""
-    concern = facts.outage.concern(facts.server)
-    if concern is outages.Concern.NONE:
-        return "elsewhere"
-    if facts.server.state.lower() in servers.NOT_MEANT_TO_ANSWER:
-        return "stopped"
-    if evidence.by_its_owner(facts.health, facts.witness):
-        return "by-its-owner"
-    if facts.outage.status is outages.Status.WITHDRAWN:
-        return "withdrawn"
-    if concern is outages.Concern.SUSPECTED and verdict is evidence.Verdict.UNPROVEN:
-        return "only-suspected"
-    if concern is outages.Concern.SUSPECTED and _dropped(facts):
-        return "dropped"
-    over, since = facts.outage.resolved_at, facts.health.failing_since
-    proven = verdict is evidence.Verdict.DOWN
-    if proven and since is not None and since < facts.outage.impact_start - policy.evidence.precede:
-        return "silent-before"
-    # Azure reopens an outage that recurs; a silence that began after its end is news of its own.
-    if not facts.outage.active and over is not None and since is not None and since > over:
-        return "silent-since"
-    return None
-
-
-def _dropped(facts: Facts) -> bool:
-    """Azure goes on about the outage, and has left out this region, or told this subscription no more of it."""
-    ended = facts.outage.status in (outages.Status.RESOLVED, outages.Status.WITHDRAWN)
-    return not ended and not facts.outage.goes_on_for(facts.server)
-
-
-def _beside(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> list[reasons.Reason]:
-    """What is known of a server that is silent: our own verdict, then what weighs less and is said all the same."""
-    said = facts.witness
-    found = [reasons.say(verdict.value)]
-    if said is not None and evidence.supports(facts.health, said, policy.evidence, now):
-        found.append(reasons.say("witnessed", state=said.state.value))
-    elif said is not None and said.state is witness.State.AVAILABLE:
-        found.append(reasons.say("contradicted"))
-    if facts.outage.ours:
-        found.append(reasons.say("suspected"))
-    if _dropped(facts):
-        found.append(reasons.say("dropped-named"))
-    return found
-
-
-def _over(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict, *, copy_exists: bool) -> Decision:
-    up = verdict is evidence.Verdict.UP
-    answering = facts.health.answering_since if up else None
-    seen = reasons.say("up" if up else "closed")
-    if not copy_exists:
-        return _say(facts, policy, now, Action.OBSERVE, [seen])
-    back_since = answering or facts.outage.resolved_at or now
-    keep_until = back_since + policy.settle
-    if now >= keep_until:
-        return _say(facts, policy, now, Action.STAND_DOWN, [reasons.say("not-needed"), seen])
-    why = reasons.say("settling", until=durations.moment(keep_until, now))
-    return _say(facts, policy, now, Action.SETTLE, [why, seen], due=keep_until)
-
-
-def _down_without_copy(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> Decision:
-    first = _beside(facts, policy, now, verdict)
-    obstacles = ways.against_geo_restore(facts.server, pair_impaired=facts.pair_impaired)
-    if facts.copy.state is copies.State.FAILED:
-        return _say(facts, policy, now, Action.WAIT, [reasons.say("gave-up"), *first])
-    if not facts.tolerance.declared:
-        would = reasons.say("would-not", why=obstacles[0].text) if obstacles else reasons.say("would-restore")
-        problems = [reasons.Reason(id="tolerance.unreadable", text=text) for text in facts.tolerance.problems]
-        return _say(facts, policy, now, Action.WAIT, [reasons.say("undeclared"), *problems, would, *first])
-    if obstacles:
-        why_not = [reasons.Reason(id=o.id, text=o.text) for o in obstacles]
-        return _say(facts, policy, now, Action.WAIT, [*why_not, *first])
-    if facts.tolerance.cutover is tolerances.Cutover.NEVER and facts.tolerance.hedge is not tolerances.Hedge.EAGER:
-        return _say(facts, policy, now, Action.WAIT, [reasons.say("never"), *first])
-    clock = _clock(facts, policy)
-    if now < clock.start_at:
-        why = reasons.say("early", until=durations.moment(clock.start_at, now))
-        return _say(facts, policy, now, Action.WAIT, [why, *first], clock=clock, due=clock.start_at)
-    why = reasons.say(
-        "overdue" if clock.start_by <= facts.outage.heard_at else "due" if now >= clock.start_by else "eager"
-    )
-    return _say(facts, policy, now, Action.START, [why, *first], clock=clock)
-
-
-def _with_copy(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> Decision:
-    clock = _clock(facts, policy) if facts.tolerance.declared else None
-    if facts.copy.state is copies.State.RESTORING:
-        return _say(facts, policy, now, Action.RESTORING, [reasons.say("restoring")], clock=clock)
-    due = clock.cut_over_at if clock else None
-    if due is not None and now < due:
-        why = reasons.say("hold", until=durations.moment(due, now))
-        return _say(facts, policy, now, Action.HOLD, [why], clock=clock, due=due)
-    refusals = cutovers.refusals(_request(facts, policy, now, verdict))
-    if not refusals:
-        return _say(facts, policy, now, Action.CUT_OVER, [reasons.say("tolerance-spent")], clock=clock)
-    why_not = [reasons.Reason(id=refusal.id, text=refusal.text) for refusal in refusals]
-    action = Action.ASK if any(r.signable for r in refusals) else Action.HOLD
-    return _say(facts, policy, now, action, why_not, clock=clock)
+        return _say(case, Action.DONE, [reasons.say("promoted")])
+    if silence.is_over(seen):
+        return _over(case)
+    if facts.copy.state in _LIVE:
+        return _with_copy(case)
+    if seen.leaning not in (evidence.Verdict.DOWN, evidence.Verdict.UNPROVEN):
+        since = seen.facts.health.failing_since
+        due = since + policy.evidence.confirm if since else None
+        return _say(case, Action.OBSERVE, [reasons.say(seen.leaning.value)], due=due)
+    cause = silence.other_cause(seen, policy)
+    if cause is not None:
+        return _say(case, Action.OBSERVE, [reasons.say(cause), reasons.say(seen.leaning.value)])
+    return _down_without_copy(case)
 
 
 def cut_over_request(facts: Facts, policy: Policy, now: datetime) -> cutovers.Request:
     """The facts as the guard wants them; asked by the decision, and again by the step just before it writes."""
-    return _request(facts, policy, now, evidence.weigh(facts.health, policy.evidence, now))
+    seen = silence.look(facts, policy, now)
+    return figures.request(seen, policy, figures.course(seen.facts, policy).way)
 
 
-def _request(facts: Facts, policy: Policy, now: datetime, verdict: evidence.Verdict) -> cutovers.Request:
-    return cutovers.Request(
-        copy=facts.copy,
-        tolerance=facts.tolerance,
-        outage_status=outages.Status.DROPPED if _dropped(facts) else facts.outage.status,
-        by_its_owner=evidence.by_its_owner(facts.health, facts.witness),
-        concern=facts.outage.concern(facts.server),
-        verdict=verdict,
-        loss=_loss(facts, policy),
-        consent=facts.consent,
-    )
+_LIVE = (copies.State.RESTORING, copies.State.READY)
 
 
-def last_written(facts: Facts) -> datetime:
-    """Until when the server surely took writes: a server that still answered did, whenever the impact began."""
-    answered = facts.health.last_answer_at
-    return facts.outage.impact_start if answered is None else max(facts.outage.impact_start, answered)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """One server at one moment, with everything that was worked out about it."""
+
+    seen: silence.Seen
+    policy: Policy
+    now: datetime
+    course: figures.Course
+    request: cutovers.Request
+    """The facts as the guard before the point of no return wants them."""
+
+    @property
+    def facts(self) -> Facts:
+        return self.seen.facts
 
 
-def _loss(facts: Facts, policy: Policy) -> timedelta:
-    """What cutting over would lose. A copy older than a healthy spell in the middle lacks the rows of that spell."""
-    answered, started = facts.health.last_answer_at, facts.copy.started_at
-    missed = max(answered - started, timedelta()) if answered and started else timedelta()
-    return copies.data_loss(facts.copy, last_written(facts), policy.loss_bound + missed)
+def _over(case: _Case) -> Decision:
+    facts, policy, now = case.facts, case.policy, case.now
+    up = case.seen.leaning is evidence.Verdict.UP
+    answering = facts.health.answering_since if up else None
+    seen = [reasons.say("up" if up else "closed")]
+    if answering is not None and facts.health.unsettled_since is not None:
+        until = answering + policy.evidence.settled
+        seen.append(reasons.say("recovering", until=durations.moment(until, now)))
+    if facts.copy.state not in _LIVE:
+        return _say(case, Action.OBSERVE, seen)
+    keep_until = (answering or facts.outage.resolved_at or now) + policy.settle
+    paid_until = _paid_until(facts)
+    if now >= keep_until:
+        return _say(case, Action.STAND_DOWN, [reasons.say("not-needed"), *seen])
+    if paid_until is not None and now >= paid_until:
+        return _say(case, Action.STAND_DOWN, [reasons.say("copy-cost"), *seen])
+    keep_until = min(keep_until, paid_until or keep_until)
+    why = reasons.say("settling", until=durations.moment(keep_until, now))
+    return _say(case, Action.SETTLE, [why, *seen], due=keep_until)
 
 
-def _clock(facts: Facts, policy: Policy) -> deadlines.Deadlines:
-    return deadlines.compute(
-        impact_start=facts.outage.impact_start,
-        notice=facts.outage.heard_at,
-        expected_end=facts.outage.expected_end,
-        tolerance=facts.tolerance,
-        belief=_belief(facts, policy),
-        timing=policy.timing,
-    )
+def _down_without_copy(case: _Case) -> Decision:
+    facts, policy, now = case.facts, case.policy, case.now
+    first = silence.beside(case.seen, policy, now)
+    closed = None if case.course.way is not None else _closed(case.course.found)
+    if facts.copy.state is copies.State.FAILED:
+        return _say(case, Action.WAIT, [reasons.say("gave-up"), *first])
+    if not facts.tolerance.declared:
+        would = reasons.say("would-not", why=closed[0].text) if closed else _would(case)
+        problems = [reasons.Reason(id="tolerance.unreadable", text=text) for text in facts.tolerance.problems]
+        return _say(case, Action.WAIT, [reasons.say("undeclared"), *problems, would, *first])
+    standby_until = facts.outage.impact_start + policy.standby
+    if case.course.found[0].name is ways.Name.WAIT and now < standby_until:
+        why = reasons.say("standby", until=durations.moment(standby_until, now))
+        return _say(case, Action.WAIT, [why, *first], due=standby_until)
+    if closed:
+        return _say(case, Action.WAIT, [*closed, *first])
+    if facts.tolerance.cutover is tolerances.Cutover.NEVER and facts.tolerance.hedge is not tolerances.Hedge.EAGER:
+        return _say(case, Action.WAIT, [reasons.say("never"), *first])
+    if _paid_for(facts, now):
+        return _say(case, Action.WAIT, [reasons.say("copy-cost"), *first])
+    clock = case.course.clock
+    assert clock is not None, "a declared server with a way has a clock"
+    more = _about_the_way(case)
+    if now < clock.start_at:
+        why = reasons.say("early", until=durations.moment(clock.start_at, now))
+        return _say(case, Action.WAIT, [why, *more, *first])
+    return _say(case, Action.START, [_why_now(case, clock), *more, *first])
 
 
-def _belief(facts: Facts, policy: Policy) -> restore_times.Belief:
-    return policy.beliefs[restore_times.size_class(facts.server.storage_gb)]
+def _why_now(case: _Case, clock: deadlines.Deadlines) -> reasons.Reason:
+    if case.now < clock.start_by:
+        return reasons.say("eager")
+    assert case.course.way is not None
+    if case.course.way.name is ways.Name.PROMOTE:
+        return reasons.say("replica-due")
+    if clock.start_by <= case.facts.outage.heard_at:
+        return reasons.say("overdue")
+    return reasons.say("off" if case.facts.tolerance.hedge is tolerances.Hedge.OFF else "due")
 
 
-def _say(
-    facts: Facts,
-    policy: Policy,
-    now: datetime,
-    action: Action,
-    why: list[reasons.Reason],
-    *,
-    clock: deadlines.Deadlines | None = None,
-    due: datetime | None = None,
-) -> Decision:
+def _closed(found: tuple[ways.Way, ...]) -> list[reasons.Reason]:
+    """Why no way is open, each obstacle once."""
+    obstacles = {obstacle.id: obstacle for way in found for obstacle in way.obstacles}
+    return [reasons.Reason(id=obstacle.id, text=obstacle.text) for obstacle in obstacles.values()]
+
+
+def _would(case: _Case) -> reasons.Reason:
+    assert case.course.way is not None
+    return reasons.say("would-restore", what=_WOULD[case.course.way.name])
+
+
+_WOULD: Mapping[ways.Name, str] = {
+    ways.Name.GEO_RESTORE: "it could be geo-restored into the paired region",
+    ways.Name.IN_REGION: "it could be restored to another zone of its region",
+    ways.Name.PROMOTE: "its replica could be promoted",
+}
+
+
+def _about_the_way(case: _Case) -> list[reasons.Reason]:
+    """What there is to say about the way and its deadlines, apart from whether it is time."""
+    facts, way, found = case.facts, case.course.way, []
+    if way is not None and way.name is ways.Name.PROMOTE:
+        behind = "has an unknown lag" if way.loss is None else f"is {durations.show(way.loss)} behind at most"
+        found.append(reasons.say("replica", name=_name(way.target), lag=behind))
+    if way is not None and way.name is ways.Name.IN_REGION:
+        found.append(reasons.say("in-region"))
+    found += [reasons.Reason(id=remark.id, text=remark.text) for remark in (way.remarks if way else ())]
+    limit, end, clock = facts.tolerance.limit, facts.outage.expected_end, case.course.clock
+    if limit is not None and limit != facts.tolerance.rto:
+        found.append(reasons.say("costs", limit=durations.show(limit)))
+    if end is not None and clock is not None and end > clock.must_serve_by:
+        found.append(reasons.say("estimate", until=durations.moment(end, case.now)))
+    if facts.queue_wait:
+        found.append(reasons.say("queued", wait=durations.show(facts.queue_wait)))
+    return found
+
+
+def _name(id_: servers.ServerId | None) -> str:
+    return id_.rpartition("/")[2] if id_ else ""
+
+
+def _with_copy(case: _Case) -> Decision:
+    facts, now, clock = case.facts, case.now, case.course.clock
+    if facts.copy.state is copies.State.RESTORING:
+        late = [reasons.say("late")] if clock is not None and _will_be_late(case, clock) else []
+        return _say(case, Action.RESTORING, [*late, reasons.say("restoring")])
+    due = clock.cut_over_at if clock else None
+    stale = _stale(case, due)
+    if due is not None and now < due:
+        why = reasons.say("hold", until=durations.moment(due, now))
+        return _say(case, Action.HOLD, [why, *stale])
+    refusals = cutovers.refusals(case.request)
+    if not refusals:
+        return _say(case, Action.CUT_OVER, [reasons.say("tolerance-spent"), *stale])
+    paid_until = _paid_until(facts)
+    if paid_until is not None and now >= paid_until:
+        return _say(case, Action.STAND_DOWN, [reasons.say("copy-cost")])
+    why_not = [reasons.Reason(id=refusal.id, text=refusal.text) for refusal in refusals]
+    action = Action.ASK if any(r.signable for r in refusals) else Action.HOLD
+    return _say(case, action, [*why_not, *stale], due=paid_until)
+
+
+def _will_be_late(case: _Case, clock: deadlines.Deadlines) -> bool:
+    """Whether a restore that has run that long is more likely than not to miss the moment of the cut-over."""
+    started = case.facts.copy.started_at
+    if started is None or case.now >= clock.cut_over_at:
+        return started is not None
+    return case.course.belief.done_within_given(clock.cut_over_at - started, case.now - started) < 0.5
+
+
+def _stale(case: _Case, due: datetime | None) -> list[reasons.Reason]:
+    """Whether the copy lacks rows of a healthy spell, and whether there is time for a newer one."""
+    if not figures.missed_spell(case.facts) or case.facts.copy.way == ways.Name.PROMOTE.value:
+        return []
+    lead = case.course.belief.planning(case.policy.timing.quantile) + case.facts.queue_wait
+    return [reasons.say("refresh" if due is not None and case.now + lead <= due else "stale")]
+
+
+def _paid_until(facts: Facts) -> datetime | None:
+    """When the time is over that the owner pays this copy for. None: it never is."""
+    limit, started = facts.tolerance.max_copy, facts.copy.started_at
+    return None if limit is None or started is None else started + limit
+
+
+def _paid_for(facts: Facts, now: datetime) -> bool:
+    """A copy was thrown away because its time was over, and the server has not been back since."""
+    until, answered = _paid_until(facts), facts.health.last_answer_at
+    if facts.copy.state is not copies.State.DISCARDED or until is None or facts.copy.started_at is None:
+        return False
+    return now >= until and (answered is None or answered < facts.copy.started_at)
+
+
+def _say(case: _Case, action: Action, why: list[reasons.Reason], *, due: datetime | None = None) -> Decision:
     """Dress an action with every figure that applies to the server, acting or not."""
-    belief, playbook = _belief(facts, policy), PLAYBOOK_OF[action]
-    possible = not ways.against_geo_restore(facts.server, pair_impaired=facts.pair_impaired)
-    if clock is None and facts.tolerance.declared and possible:
-        clock = _clock(facts, policy)
-    loss = _loss(facts, policy) if possible else None
-    request = cut_over_request(facts, policy, now)
+    facts, policy, now, course = case.facts, case.policy, case.now, case.course
+    clock, way = course.clock, course.way if course.way is not None and course.way.open else None
+    live = facts.copy.state in (*_LIVE, copies.State.PROMOTED)
+    playbook = PLAYBOOK_OF[action]
+    if playbook == GEO_RESTORE:
+        playbook = facts.copy.way if live else course.playbook
+    bounds = (due, clock.start_at, clock.cut_over_at) if clock else (due,)
+    standby = action is Action.WAIT and why[0].id == "standby"
     return Decision(
         server=facts.server.id,
         outage=facts.outage.id,
@@ -344,31 +335,21 @@ def _say(
         action=action,
         playbook=playbook,
         reasons=tuple(why),
-        review_at=min(due, now + policy.review) if due and due > now else now + policy.review,
-        way=GEO_RESTORE if possible else None,
+        review_at=min([at for at in bounds if at is not None and at > now] + [now + policy.review]),
+        way=ways.Name.WAIT.value if standby else way.name.value if way else None,
         start_by=clock.start_by if clock else None,
         start_at=clock.start_at if clock else None,
         cut_over_at=clock.cut_over_at if clock else None,
         must_serve_by=clock.must_serve_by if clock else None,
-        restore_p50=belief.quantile(0.5) if possible else None,
-        restore_p90=belief.quantile(0.9) if possible else None,
-        outlook=_outlook(facts, policy, now, clock) if clock else None,
-        data_loss_bound=loss,
-        consent_needed=playbook == GEO_RESTORE and action is not Action.DONE and cutovers.consent_missing(request),
+        restore_p50=course.belief.quantile(0.5) if way else None,
+        restore_p90=course.belief.quantile(0.9) if way else None,
+        outlook=figures.outlook(facts, policy, now, course),
+        data_loss_bound=case.request.loss if way or live else None,
+        consent_needed=playbook not in (None, WAIT_IT_OUT)
+        and action is not Action.DONE
+        and cutovers.consent_missing(case.request),
+        standing=case.seen.standing,
+        refresh=any(reason.id == "refresh" for reason in why),
+        target=way.target if way else None,
         shadow=facts.shadow,
     )
-
-
-def _outlook(facts: Facts, policy: Policy, now: datetime, clock: deadlines.Deadlines) -> deadlines.Outlook:
-    began = facts.outage.impact_start
-    assert facts.tolerance.rto is not None
-    copy = facts.copy if facts.copy.state in (copies.State.RESTORING, copies.State.READY) else copies.Copy()
-    plan = deadlines.Plan(
-        elapsed=max(now - began, timedelta()),
-        rto=facts.tolerance.rto,
-        start=(copy.started_at or max(clock.start_at, now)) - began,
-        ready=copy.state is copies.State.READY,
-        cut_over=clock.cut_over_at - began,
-        takes=policy.timing.cutover,
-    )
-    return deadlines.outlook(plan, _belief(facts, policy), policy.survival)

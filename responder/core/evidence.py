@@ -1,16 +1,21 @@
 """What our own probes prove about one server. Azure says that something is wrong; this says whether it is here.
 
-Resource Health is a second witness of the same server. It can make a silence count sooner (`weigh_with`); it never
-proves anything against a server that answers, or for one that was never reached.
+Where the deployment looks from several vantage points, a server is down only if every one fails that ever reached it
+(`combined`). Resource Health is a second witness of the same server. It can make a silence count sooner (`weigh_with`);
+it never proves anything against a server that answers, or for one that was never reached. What probes and Azure amount
+to together is a table (`STANDINGS`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from responder.core import witness
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Verdict(StrEnum):
@@ -28,6 +33,58 @@ class Verdict(StrEnum):
     """Not probed lately."""
 
 
+class Claim(StrEnum):
+    """What Azure says of the place where the server is."""
+
+    NAMED = "named"
+    """Its outage goes on, and PostgreSQL was named to the server's subscription."""
+    HINTED = "hinted"
+    """Its outage goes on; PostgreSQL is not named here, or only we suspect one."""
+    ENDED = "ended"
+    """It is over, taken back, or this region was left out."""
+    ELSEWHERE = "elsewhere"
+    """It does not concern this server."""
+
+
+class Standing(StrEnum):
+    """What our probes and Azure's word amount to together."""
+
+    CONFIRMED = "confirmed"
+    """Both say that it is down. Without a human's yes, only this may lead to a cut-over."""
+    SUSPECTED = "suspected"
+    """One of them says so, and the other says nothing against it."""
+    CONTRADICTED = "contradicted"
+    """One says so, and the other the opposite."""
+    HEALTHY = "healthy"
+    """It answers, and nobody says that it should not."""
+
+
+_UP, _DOWN, _FAILING = Verdict.UP, Verdict.DOWN, Verdict.FAILING
+STANDINGS: Mapping[tuple[Verdict, Claim], Standing] = {
+    (_UP, Claim.NAMED): Standing.CONTRADICTED,
+    (_UP, Claim.HINTED): Standing.CONTRADICTED,
+    (_UP, Claim.ENDED): Standing.HEALTHY,
+    (_UP, Claim.ELSEWHERE): Standing.HEALTHY,
+    (_DOWN, Claim.NAMED): Standing.CONFIRMED,
+    (_DOWN, Claim.HINTED): Standing.SUSPECTED,
+    (_DOWN, Claim.ENDED): Standing.CONTRADICTED,
+    (_DOWN, Claim.ELSEWHERE): Standing.SUSPECTED,
+    (_FAILING, Claim.NAMED): Standing.SUSPECTED,
+    (_FAILING, Claim.HINTED): Standing.SUSPECTED,
+    (_FAILING, Claim.ENDED): Standing.CONTRADICTED,
+    (_FAILING, Claim.ELSEWHERE): Standing.SUSPECTED,
+    # Our own eyes prove nothing: there is only Azure's word.
+    (Verdict.UNPROVEN, Claim.NAMED): Standing.SUSPECTED,
+    (Verdict.UNPROVEN, Claim.HINTED): Standing.SUSPECTED,
+    (Verdict.UNPROVEN, Claim.ENDED): Standing.HEALTHY,
+    (Verdict.UNPROVEN, Claim.ELSEWHERE): Standing.HEALTHY,
+    (Verdict.UNKNOWN, Claim.NAMED): Standing.SUSPECTED,
+    (Verdict.UNKNOWN, Claim.HINTED): Standing.SUSPECTED,
+    (Verdict.UNKNOWN, Claim.ENDED): Standing.HEALTHY,
+    (Verdict.UNKNOWN, Claim.ELSEWHERE): Standing.HEALTHY,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How much silence is proof."""
@@ -42,8 +99,13 @@ class Policy:
     Resource Health reports it as just the same."""
     witness_lasts: timedelta = timedelta(hours=1)
     """An `unavailable` older than this supports nothing: its end may not have been sent."""
+    settled: timedelta = timedelta(minutes=15)
+    """A server that falls silent again before it has answered for this long was not back: its silence goes on."""
     precede: timedelta = timedelta(hours=3)
     """Silence that began longer than this before the impact start has another cause. Azure revises starts by hours."""
+
+
+_RULES = Policy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,24 +128,69 @@ class Health:
     """First answered probe of the present spell; None while it is silent."""
     last_answer_at: datetime | None = None
     """None: never reached from here."""
+    unsettled_since: datetime | None = None
+    """First failed probe of a silence that was proof, as long as it has not answered for long (`Policy.settled`) since.
+    None: it is settled."""
 
 
-def observe(health: Health, probe: Probe, *, longest_gap: timedelta | None = None) -> Health:
+def observe(
+    health: Health, probe: Probe, *, longest_gap: timedelta | None = None, policy: Policy | None = None
+) -> Health:
     """Fold one probe in. An older probe than the newest known changes nothing.
 
     Args:
         longest_gap: after a longer time without a look, a silence (or a spell of answers) begins anew: what was not
             looked at is not known. None: any gap is bridged.
+        policy: how long a silence is proof, and how long answers end a time of trouble.
     """
     if health.last is not None and probe.at < health.last.at:
         return health
     if longest_gap is not None and health.last is not None and probe.at - health.last.at > longest_gap:
         health = Health(last_answer_at=health.last_answer_at)
-    if probe.answered:
-        return Health(
-            last=probe, answering_since=health.answering_since or probe.at, failing_since=None, last_answer_at=probe.at
-        )
-    return replace(health, last=probe, failing_since=health.failing_since or probe.at, answering_since=None)
+    if not probe.answered:
+        return replace(health, last=probe, failing_since=health.failing_since or probe.at, answering_since=None)
+    rules, answering, unsettled = policy or _RULES, health.answering_since or probe.at, health.unsettled_since
+    if health.failing_since is not None and probe.at - health.failing_since >= rules.confirm:
+        unsettled = unsettled or health.failing_since
+    if probe.at - answering >= rules.settled:
+        unsettled = None
+    return Health(last=probe, answering_since=answering, last_answer_at=probe.at, unsettled_since=unsettled)
+
+
+def combined(vantages: Collection[Health], policy: Policy, now: datetime) -> Health:
+    """What several vantage points show together, as if one had seen it.
+
+    Down only if every one fails that ever reached it: one that never did proves nothing, and one that has not looked
+    lately says nothing. An answer to any is an answer.
+    """
+    answered = max((each.last_answer_at for each in vantages if each.last_answer_at), default=None)
+    seeing = seeing_of(vantages, policy, now)
+    if not seeing:
+        newest = max(vantages, key=_looked_at, default=Health())
+        return replace(newest, last_answer_at=answered)
+    up = [each for each in seeing if each.last is not None and each.last.answered]
+    unsettled = [each.unsettled_since for each in seeing]
+    if up:
+        since = min(each.answering_since for each in up if each.answering_since)
+        last = max(up, key=_looked_at).last
+        return Health(last=last, answering_since=since, last_answer_at=answered)
+    return Health(
+        last=min(seeing, key=_looked_at).last,
+        failing_since=max(each.failing_since or _looked_at(each) for each in seeing),
+        last_answer_at=answered,
+        unsettled_since=None if None in unsettled else max(at for at in unsettled if at),
+    )
+
+
+def seeing_of(vantages: Collection[Health], policy: Policy, now: datetime) -> list[Health]:
+    """Those that have looked lately and have ever reached the server; where none has, those that have looked lately."""
+    fresh = [each for each in vantages if each.last is not None and now - each.last.at <= policy.fresh]
+    reached = [each for each in fresh if each.last_answer_at is not None]
+    return reached or fresh
+
+
+def _looked_at(health: Health) -> datetime:
+    return health.last.at if health.last is not None else _NEVER
 
 
 def weigh(health: Health, policy: Policy, now: datetime) -> Verdict:
@@ -99,12 +206,16 @@ def weigh(health: Health, policy: Policy, now: datetime) -> Verdict:
 
 
 def weigh_with(health: Health, said: witness.Statement | None, policy: Policy, now: datetime) -> Verdict:
-    """As `weigh`, with Resource Health as a second witness. For starting a copy, which costs money only: whether to cut
-    over is asked of the probes alone."""
+    """As `weigh`, with Resource Health as a second witness, and short spells of answers not counted. For starting a
+    copy, which costs money only: whether to cut over is asked of the present silence alone."""
     verdict = weigh(health, policy, now)
-    if verdict is not Verdict.FAILING or not supports(health, said, policy, now):
+    if verdict is not Verdict.FAILING:
         return verdict
     assert health.last is not None
+    if health.unsettled_since is not None:
+        return Verdict.DOWN
+    if not supports(health, said, policy, now):
+        return verdict
     since = health.failing_since or health.last.at
     return Verdict.DOWN if health.last.at - since >= min(policy.confirm_with_witness, policy.confirm) else verdict
 

@@ -39,7 +39,8 @@ def normalise(name: str) -> RegionName:
 
 def find(name: str) -> Region | None:
     """The region of that name in any spelling, or None for `Global`, `Region Unknown` and names not published yet."""
-    return REGIONS.get(normalise(name))
+    known = REGIONS.get(name)  # type: ignore[call-overload]  # most names come in the one form already
+    return known if known is not None else REGIONS.get(normalise(name))
 
 
 def pair_of(name: str) -> RegionName | None:

@@ -53,8 +53,43 @@ class Server:
     state: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     public_access: bool = True
+    zone: str = ""
+    """Availability zone by its number in this subscription. Empty: none, or not known."""
+    high_availability: str = ""
+    """`ZoneRedundant`, `SameZone` or `Disabled`. Empty: not known."""
+    backups_since: datetime | None = None
+    """The earliest moment it can be restored to. Soon after its creation this tells its age."""
+    elastic: bool = False
+    """A cluster of several nodes, which Azure restores neither to a point in time nor elsewhere."""
+    own_key: bool = False
+    """Encrypted with a key of the customer's."""
+    geo_key: bool = False
+    """And its geo-redundant backup with a key in the paired region."""
+    geo_key_status: str = ""
+    """`Valid` or `Invalid` for that key, as Azure last said. Empty: not known."""
+    subnet: str = ""
+    """ARM id of the subnet it lives in. Empty: not in a virtual network."""
+    replica_of: ServerId | None = None
+    """The server it replicates. None: it is no read replica."""
+    group_region: regions.RegionName | None = None
+    """Where its resource group lies: while that region is down, the group takes no writes. None: not known."""
+    target_group_region: regions.RegionName | None = None
+    """Where the resource group lies that its tag `outage-target-group` names. None: no tag, or not known."""
+    zone_region: regions.RegionName | None = None
+    """Where the resource group of its DNS zone lies. None: no such zone, or not known."""
     seen_at: datetime | None = None
     """When the inventory last saw it."""
+
+    @property
+    def zone_redundant(self) -> bool:
+        """Whether a standby in another zone takes over by itself."""
+        return self.high_availability.lower() == "zoneredundant"
+
+    @property
+    def vcores(self) -> int | None:
+        """Processors of its size, read off the name of the size (`Standard_D4ds_v5`). None: not in the name."""
+        match = re.search(r"_[A-Za-z]+(\d+)", self.sku)
+        return int(match[1]) if match else None
 
     def log_context(self) -> dict[str, str]:
         """The fields that every log line about this server carries."""

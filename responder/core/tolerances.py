@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,7 +15,24 @@ from responder.core import durations, errors
 E = TypeVar("E", bound=StrEnum)
 
 
+<<<<<<< HEAD
 _NAMES = ("rto", "rpo", "cutover", "priority", "hedge", "dns", "target-group", "owner", "run", "mode")
+=======
+_NAMES = (
+    "rto",
+    "rpo",
+    "cutover",
+    "priority",
+    "hedge",
+    "dns",
+    "target-group",
+    "owner",
+    "run",
+    "cost-per-hour",
+    "cost-of-loss",
+    "max-copy",
+)
+>>>>>>> 804758a (Decide by evidence tables, several ways out, beliefs that learn)
 _TAGS = tuple(f"outage-{name}" for name in _NAMES)
 
 
@@ -27,11 +45,14 @@ class Cutover(StrEnum):
 
 
 class Hedge(StrEnum):
-    """When a copy is started before it is known to be needed."""
+    """When a copy is started before it is known to be needed. The cut-over is as late for each."""
 
     EAGER = "eager"
+    """Early: an hour after the impact."""
     LAZY = "lazy"
+    """As late as the RTO allows with high probability."""
     OFF = "off"
+    """No insurance: only when half of the restores would come too late. For who pays for copies and can bear a miss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +79,12 @@ class Tolerance:
     target_group: str | None = None
     """Resource group for the copy. It must lie outside the failed region. None: the settings' default."""
     owner: str | None = None
+    cost_per_hour: float | None = None
+    """What an hour of downtime costs, in any currency. Tag `outage-cost-per-hour`. None: not declared."""
+    cost_of_loss: float | None = None
+    """What cutting over costs: the data lost and putting it right, in the same currency. Tag `outage-cost-of-loss`."""
+    max_copy: timedelta | None = None
+    """How long a copy may be paid for. Tag `outage-max-copy`. None: as long as it takes."""
     remarks: tuple[str, ...] = ()
     """Tags that look like ours and are not, each in a sentence: a typing error changes nothing and must not hide."""
     problems: tuple[str, ...] = field(default=())
@@ -67,6 +94,18 @@ class Tolerance:
     def declared(self) -> bool:
         """Whether the owner said how long the server may be away, readably."""
         return self.rto is not None and not self.problems
+
+    @property
+    def limit(self) -> timedelta | None:
+        """When losing data becomes better than waiting: the RTO, or sooner where both costs are declared and break
+        even before. None: undeclared."""
+        if self.rto is None or self.cost_of_loss is None or not self.cost_per_hour:
+            return self.rto
+        hours = self.cost_of_loss / self.cost_per_hour
+        return self.rto if hours >= self.rto / _HOUR else timedelta(hours=hours)
+
+
+_HOUR = timedelta(hours=1)
 
 
 def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Tolerance:
@@ -85,6 +124,9 @@ def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Toler
         dns=found.record() or base.dns,
         target_group=found.text("target-group") or base.target_group,
         owner=found.text("owner") or base.owner,
+        cost_per_hour=found.money("cost-per-hour", base.cost_per_hour),
+        cost_of_loss=found.money("cost-of-loss", base.cost_of_loss),
+        max_copy=found.duration("max-copy", base.max_copy),
         problems=tuple(found.problems),
         remarks=(
             *(_remark(name) for name in found.given if name.startswith("outage-") and name not in _TAGS),
@@ -133,12 +175,24 @@ class _Tags:
         self.problems.append(f"tag outage-priority: {text[:40]!r} is not a number from 1 (first) to 5 (last).")
         return default
 
+<<<<<<< HEAD
     def mode(self) -> tuple[str, ...]:
         """A remark when `outage-mode` is neither of its words; what it means is for `shadows` to say."""
         text = self.text("mode")
         if text is None or text.lower() in ("act", "shadow"):
             return ()
         return (f"tag outage-mode: {text[:40]!r} is neither act nor shadow, and counts as shadow: nothing is started.",)
+=======
+    def money(self, name: str, default: float | None) -> float | None:
+        text = self.text(name)
+        if text is None:
+            return default
+        plain = text.replace("_", "").replace("'", "")
+        if re.fullmatch(r"\d{1,15}(\.\d+)?", plain):
+            return float(plain)
+        self.problems.append(f"tag outage-{name}: {text[:40]!r} is no amount. Write it like 1000 or 1000.50.")
+        return None
+>>>>>>> 804758a (Decide by evidence tables, several ways out, beliefs that learn)
 
     def record(self) -> Record | None:
         text = self.text("dns")

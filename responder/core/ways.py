@@ -1,14 +1,34 @@
-"""What stands against each way out. For now one: geo-restore of the newest replicated backup into the pair.
+"""The ways out for one server, cheapest in data first, and what stands against each.
 
-Rules: https://learn.microsoft.com/azure/postgresql/flexible-server/concepts-backup-restore (geo-redundant backup) and,
-for Single Server, https://learn.microsoft.com/azure/postgresql/single-server/concepts-business-continuity.
+    wait for the standby  ->  promote a replica  ->  restore to another zone  ->  geo-restore into the pair
+
+Knows facts of the inventory and of the moment; judges no evidence, no time and no tolerance but the RPO. Rules:
+https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore,
+https://learn.microsoft.com/azure/postgresql/read-replica/concepts-read-replicas-promote and, for Single Server,
+https://learn.microsoft.com/azure/postgresql/single-server/concepts-business-continuity.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from responder.core import regions, servers
+
+
+class Name(StrEnum):
+    """The ways out."""
+
+    WAIT = "wait"
+    """For the standby in another zone. Loses nothing."""
+    PROMOTE = "promote-replica"
+    """Loses what had not been replicated."""
+    IN_REGION = "point-in-time-restore"
+    """Into another zone of the same region. Loses minutes."""
+    GEO_RESTORE = "geo-restore"
+    """Into the paired region. Loses up to an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,27 +39,222 @@ class Obstacle:
     text: str
 
 
-def against_geo_restore(server: servers.Server, *, pair_impaired: bool) -> tuple[Obstacle, ...]:
-    """Everything that rules a geo-restore out, weightiest first; empty when it is possible as far as we know."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A read replica of the server."""
+
+    id: servers.ServerId
+    region: regions.RegionName
+    lag: timedelta | None = None
+    """How far it was behind when the server fell silent. None: not measured."""
+    impaired: bool = False
+    """Its region has an outage of its own, or it does not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What the paired region gave us when it was asked, in peace."""
+
+    restricted: bool = False
+    """PostgreSQL is not offered there to this subscription."""
+    why: str = ""
+    """Azure's own words."""
+    free_vcores: int | None = None
+    """What the subscription's quota leaves. None: not asked."""
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is known of the moment, apart from the server. The empty value: nothing in particular."""
+
+    impact_start: datetime
+    zonal: bool = False
+    """The outage takes one availability zone; servers of others answer."""
+    pair_impaired: bool = False
+    """An active outage is known for the paired region, too."""
+    arm_impaired: bool = False
+    """Azure Resource Manager has an active outage in the paired region: restores are refused now, and tried again."""
+    offer: Offer | None = None
+    """None: nobody has asked."""
+    replicas: tuple[Replica, ...] = ()
+    playbooks: frozenset[str] | None = None
+    """The playbooks there are. None: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way out."""
+
+    name: Name
+    obstacles: tuple[Obstacle, ...] = ()
+    """What rules it out, weightiest first. Empty: open, as far as we know."""
+    remarks: tuple[Obstacle, ...] = ()
+    """What makes it doubtful and rules nothing out."""
+    loss: timedelta | None = None
+    """The newest data it may lose when nothing was measured. None: not known."""
+    target: servers.ServerId | None = None
+    """The server that exists already: the replica."""
+
+    @property
+    def open(self) -> bool:
+        """Nothing rules it out."""
+        return not self.obstacles
+
+
+_FIRST_GEO_BACKUP = timedelta(hours=1)
+_INVALID = "invalid"
+
+
+def survey(server: servers.Server, around: Surroundings, losses: tuple[timedelta, timedelta]) -> tuple[Way, ...]:
+    """Every way there could be for this server in this outage, cheapest in data first.
+
+    Args:
+        losses: the newest data that a geo-restore and a restore within the region may lose.
+    """
+    found = [_geo_restore(server, around, losses[0])]
+    if around.zonal:
+        found.insert(0, _in_region(server, around, losses[1]))
+    if around.replicas:
+        found.insert(0, _promote(server, around))
+    if around.zonal and server.zone_redundant:
+        found.insert(0, Way(name=Name.WAIT, loss=timedelta()))
+    return tuple(found)
+
+
+def best(found: tuple[Way, ...], rpo: timedelta | None) -> Way | None:
+    """The first open way whose loss the owner accepts; where none is, the open one that loses least.
+
+    None: none is open. Waiting for the standby is not among them: it is waiting.
+    """
+    usable = [way for way in found if way.open and way.name is not Name.WAIT]
+    for way in usable:
+        if rpo is not None and way.loss is not None and way.loss <= rpo:
+            return way
+    return min(usable, key=lambda way: way.loss if way.loss is not None else timedelta.max, default=None)
+
+
+def _promote(server: servers.Server, around: Surroundings) -> Way:
+    found = _no_playbook(Name.PROMOTE, around)
+    able = [replica for replica in around.replicas if not replica.impaired and replica.region != server.region]
+    if not able and around.zonal:
+        able = [replica for replica in around.replicas if not replica.impaired]
+    if not able:
+        found = (_say("replica-impaired"), *found)
+        return Way(name=Name.PROMOTE, obstacles=found)
+    if server.elastic:
+        found = (_say("elastic-cluster"), *found)
+    nearest = min(able, key=lambda replica: (replica.lag is None, replica.lag or timedelta(), replica.id))
+    remarks = (_say("lag-unknown"),) if nearest.lag is None else ()
+    return Way(name=Name.PROMOTE, obstacles=found, remarks=remarks, loss=nearest.lag, target=nearest.id)
+
+
+def _in_region(server: servers.Server, around: Surroundings, loss: timedelta) -> Way:
+    found = list(_no_playbook(Name.IN_REGION, around))
+    if server.family is servers.Family.SINGLE:
+        found.append(_say("no-zones"))
+    elif not server.zone_redundant:
+        # Azure shows no redundancy of backups; only with a zone-redundant standby are they surely in other zones.
+        found.append(_say("backup-in-the-zone"))
+    if server.elastic:
+        found.append(_say("elastic-cluster"))
+    if not server.zone:
+        found.append(_say("zone-unknown"))
+    return Way(name=Name.IN_REGION, obstacles=tuple(found), loss=loss)
+
+
+def _geo_restore(server: servers.Server, around: Surroundings, loss: timedelta) -> Way:
+    pair = regions.pair_of(server.region)
+    found = [
+        *_against_the_backup(server, around),
+        *_against_the_pair(server, around, pair),
+        *_against_the_place(server),
+        *_no_playbook(Name.GEO_RESTORE, around),
+    ]
+    remarks = []
+    if around.arm_impaired and pair is not None:
+        remarks.append(_say("arm-impaired", pair=regions.display(pair)))
+    if server.zone_region is not None and server.zone_region == server.region:
+        remarks.append(_say("dns-zone-in-region", region=regions.display(server.region)))
+    return Way(name=Name.GEO_RESTORE, obstacles=tuple(found), remarks=tuple(remarks), loss=loss)
+
+
+def _against_the_backup(server: servers.Server, around: Surroundings) -> list[Obstacle]:
     found = []
     if server.tier.lower() == "basic":
-        text = (
-            "The Basic tier has no geo-redundant backup and cannot be geo-restored; dump and restore to another tier."
-        )
-        found.append(Obstacle(id="way.basic-tier", text=text))
+        found.append(_say("basic-tier"))
     elif not server.geo_backup:
-        text = (
-            "It was created without geo-redundant backup, which cannot be added later;"
-            " dump and restore into a new server that has it."
-        )
-        found.append(Obstacle(id="way.no-geo-backup", text=text))
-    pair = regions.pair_of(server.region)
+        found.append(_say("no-geo-backup"))
+    elif server.backups_since is not None and around.impact_start - server.backups_since < _FIRST_GEO_BACKUP:
+        found.append(_say("too-young"))
+    if server.elastic:
+        found.append(_say("elastic-cluster"))
+    if server.own_key and server.geo_backup and not server.geo_key:
+        found.append(_say("no-geo-key"))
+    elif server.own_key and server.geo_key_status.lower() == _INVALID:
+        found.append(_say("geo-key-invalid"))
+    return found
+
+
+def _against_the_pair(server: servers.Server, around: Surroundings, pair: regions.RegionName | None) -> list[Obstacle]:
     if pair is None:
-        text = f"{regions.display(server.region)} has no paired region, so there is nowhere to geo-restore to."
-        found.append(Obstacle(id="way.no-pair", text=text))
-    elif pair_impaired:
-        text = (
-            f"The paired region {regions.display(pair)} has an outage of its own; a restore there waits until it ends."
-        )
-        found.append(Obstacle(id="way.pair-impaired", text=text))
-    return tuple(found)
+        return [_say("no-pair", region=regions.display(server.region))]
+    found, there, offer = [], regions.display(pair), around.offer
+    if around.pair_impaired:
+        found.append(_say("pair-impaired", pair=there))
+    if offer is not None and offer.restricted:
+        found.append(_say("offer-restricted", pair=there, why=f" ({offer.why})" if offer.why else ""))
+    needed = server.vcores
+    if offer is not None and offer.free_vcores is not None and needed is not None and offer.free_vcores < needed:
+        found.append(_say("no-quota", pair=there, free=str(offer.free_vcores), needed=str(needed)))
+    return found
+
+
+def _against_the_place(server: servers.Server) -> list[Obstacle]:
+    found = []
+    if server.subnet:
+        found.append(_say("private-network"))
+    if server.target_group_region is not None and server.target_group_region == server.region:
+        found.append(_say("group-in-region", region=regions.display(server.region)))
+    return found
+
+
+def _no_playbook(name: Name, around: Surroundings) -> tuple[Obstacle, ...]:
+    if around.playbooks is None or name.value in around.playbooks:
+        return ()
+    return (_say("no-playbook", name=name.value),)
+
+
+def _say(id_: str, **words: str) -> Obstacle:
+    return Obstacle(id=f"way.{id_}", text=_SENTENCES[id_].format(**words))
+
+
+_SENTENCES: Mapping[str, str] = {
+    "basic-tier": "The Basic tier has no geo-redundant backup and cannot be geo-restored; dump and restore to another "
+    "tier.",
+    "no-geo-backup": "It was created without geo-redundant backup, which cannot be added later; dump and restore into "
+    "a new server that has it.",
+    "too-young": "It was less than an hour old when the outage began, so its first geo-redundant backup is not there.",
+    "elastic-cluster": "It is an elastic cluster, which Azure neither restores elsewhere nor promotes.",
+    "no-geo-key": "It is encrypted with a key of yours and its geo-redundant backup has none in the paired region; "
+    "create it anew with a geo-backup key.",
+    "geo-key-invalid": "The key of its geo-redundant backup is invalid: correct the vault or the identity in the "
+    "paired region.",
+    "no-pair": "{region} has no paired region, so there is nowhere to geo-restore to.",
+    "pair-impaired": "The paired region {pair} has an outage of its own; a restore there waits until it ends.",
+    "offer-restricted": "PostgreSQL is not offered to this subscription in {pair}{why}; ask Microsoft for access.",
+    "no-quota": "The quota in {pair} leaves {free} vCores and the copy needs {needed}; ask for more.",
+    "private-network": "It lives in a virtual network, so its copy needs a subnet of its own in the paired region, "
+    "and that takes a human.",
+    "group-in-region": "The resource group for its copy lies in {region} itself and takes no writes while that is "
+    "down; name one in the paired region.",
+    "arm-impaired": "Azure Resource Manager is impaired in {pair}: the restore may be refused, and is tried again.",
+    "dns-zone-in-region": "The resource group of its DNS zone lies in {region}, so the record may not be switched "
+    "while that is down.",
+    "replica-impaired": "No replica of it is both in a healthy place and answering.",
+    "lag-unknown": "How far its replica is behind is not known, so promoting it takes a human's yes.",
+    "no-zones": "Single Server knows no availability zones.",
+    "backup-in-the-zone": "Without a zone-redundant standby its local backups may lie in the zone that is down.",
+    "zone-unknown": "Its availability zone is not known, so neither is another one.",
+    "no-playbook": "There is no playbook {name}.",
+}

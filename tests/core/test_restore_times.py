@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responder.core import restore_times
+from responder.core import restore_times, student
 from responder.core.restore_times import DEFAULTS, LARGE, MIDDLE, SMALL, Belief
 
 HOUR = timedelta(hours=1)
@@ -24,13 +24,13 @@ beliefs = st.builds(
     ("p", "quantile"), [(0.95, 2.131847), (0.9, 1.533206), (0.8, 0.940965), (0.5, 0.0), (0.05, -2.131847)]
 )
 def test_student_t_with_four_degrees_of_freedom_agrees_with_the_tables(p: float, quantile: float):
-    assert restore_times.t4_quantile(p) == pytest.approx(quantile, abs=1e-5)
-    assert restore_times.t4_cdf(quantile) == pytest.approx(p, abs=1e-5)
+    assert student.quantile(p, 4) == pytest.approx(quantile, abs=1e-5)
+    assert student.cdf(quantile, 4) == pytest.approx(p, abs=1e-5)
 
 
 @given(st.floats(0.001, 0.999))
 def test_quantile_and_distribution_are_inverses(p: float):
-    assert restore_times.t4_cdf(restore_times.t4_quantile(p)) == pytest.approx(p, abs=1e-6)
+    assert student.cdf(student.quantile(p, 4), 4) == pytest.approx(p, abs=1e-6)
 
 
 @pytest.mark.parametrize(
