@@ -15,7 +15,7 @@ import functools
 import hashlib
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -157,7 +157,7 @@ def actor(parts: Parts) -> act.Act:
 def assessor(parts: Parts) -> assess.Assess:
     """The stage that decides."""
     rules = assess.Rules(
-        policy=parts.config.policy(),
+        policy=replace(parts.config.policy(), playbooks=frozenset(parts.playbooks)),
         defaults=parts.config.tolerance(),
         playbooks=parts.playbooks,
         suspicion=parts.config.suspicions(),

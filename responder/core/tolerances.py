@@ -15,9 +15,6 @@ from responder.core import durations, errors
 E = TypeVar("E", bound=StrEnum)
 
 
-<<<<<<< HEAD
-_NAMES = ("rto", "rpo", "cutover", "priority", "hedge", "dns", "target-group", "owner", "run", "mode")
-=======
 _NAMES = (
     "rto",
     "rpo",
@@ -31,8 +28,8 @@ _NAMES = (
     "cost-per-hour",
     "cost-of-loss",
     "max-copy",
+    "mode",
 )
->>>>>>> 804758a (Decide by evidence tables, several ways out, beliefs that learn)
 _TAGS = tuple(f"outage-{name}" for name in _NAMES)
 
 
@@ -175,14 +172,13 @@ class _Tags:
         self.problems.append(f"tag outage-priority: {text[:40]!r} is not a number from 1 (first) to 5 (last).")
         return default
 
-<<<<<<< HEAD
     def mode(self) -> tuple[str, ...]:
         """A remark when `outage-mode` is neither of its words; what it means is for `shadows` to say."""
         text = self.text("mode")
         if text is None or text.lower() in ("act", "shadow"):
             return ()
         return (f"tag outage-mode: {text[:40]!r} is neither act nor shadow, and counts as shadow: nothing is started.",)
-=======
+
     def money(self, name: str, default: float | None) -> float | None:
         text = self.text(name)
         if text is None:
@@ -192,7 +188,6 @@ class _Tags:
             return float(plain)
         self.problems.append(f"tag outage-{name}: {text[:40]!r} is no amount. Write it like 1000 or 1000.50.")
         return None
->>>>>>> 804758a (Decide by evidence tables, several ways out, beliefs that learn)
 
     def record(self) -> Record | None:
         text = self.text("dns")

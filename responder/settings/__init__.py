@@ -6,6 +6,7 @@ nowhere else. Durations are written `15m`, `4h`, `PT4H`; times are UTC.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -108,17 +109,28 @@ class Settings(Part):
     def policy(self) -> decisions.Policy:
         """The settings of the decision as the core wants them."""
         d, beliefs = self.decision, dict(restore_times.DEFAULTS)
+        mixture = replace(outage_lengths.DEFAULTS, share=d.big_share)
         beliefs |= {name: restore_times.Belief(p50=b.p50, p95=b.p95) for name, b in d.beliefs.items()}
         return decisions.Policy(
             timing=deadlines.Timing(
-                cutover=d.cutover, approval=d.approval, margin=d.margin, quantile=d.quantile, grace=d.grace
+                cutover=d.cutover,
+                approval=d.approval,
+                margin=d.margin,
+                quantile=d.quantile,
+                grace=d.grace,
+                eta_trust=d.trust_estimate,
+                off_quantile=d.off_quantile,
             ),
-            evidence=evidence.Policy(confirm=self.probes.confirm, fresh=self.probes.fresh),
+            evidence=evidence.Policy(confirm=self.probes.confirm, fresh=self.probes.fresh, settled=d.settled),
             settle=d.settle,
             loss_bound=d.loss_bound,
+            in_region_loss=d.in_region_loss,
+            standby=d.standby,
+            blocked=deadlines.Blocked(share=d.blocked_share, lasts=d.blocked_for),
             review=d.review,
             beliefs={name: restore_times.Belief(p50=b.p50, p95=b.p95, surge=d.surge) for name, b in beliefs.items()},
-            survival=outage_lengths.Survival(d.survival) if d.survival else outage_lengths.DEFAULT,
+            survival=outage_lengths.Survival(d.survival) if d.survival else mixture.curve(),
+            mixture=None if d.survival else mixture,
         )
 
     def shadow(self) -> shadows.Scope:

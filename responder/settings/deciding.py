@@ -88,6 +88,29 @@ class Decision(fields.Part):
     review: fields.Duration = timedelta(minutes=1)
     """A decision is taken again at least this often while its outage lasts, news or not. One minute: as often as a
     server is looked at in peace."""
+    trust_estimate: float = pydantic.Field(default=0.5, gt=0, le=1)
+    """When Azure expects the end too late for the RTO, the cut-over is brought forward to this share of the RTO. An
+    estimate never puts one off. 0.5: half of the RTO is lost waiting if the estimate is right. 1 leaves it as it is."""
+    off_quantile: float = pydantic.Field(default=0.5, gt=0, lt=1)
+    """As `quantile`, for servers with `outage-hedge=off`. 0.5: the copy is started when half of the restores would come
+    too late. Higher starts copies earlier."""
+    standby: fields.Duration = timedelta(minutes=15)
+    """When one zone fails, a server with a standby in another zone is left alone for this long after the impact. 15
+    minutes: a failover takes one or two, and Azure wants as long between two of them."""
+    settled: fields.Duration = timedelta(minutes=15)
+    """A server that falls silent again before it has answered for this long was not back: its copy is not put off for
+    another proof. 15 minutes: recoveries come in waves."""
+    in_region_loss: fields.Duration = timedelta(minutes=5)
+    """What a restore to another zone of the region counts as losing. 5 minutes, as Azure states it for local backups.
+    Lower lets more servers be cut over without a human's yes."""
+    blocked_share: float = pydantic.Field(default=0.15, ge=0, le=1)
+    """Share of outages in which restoring is itself out of order for a while: 6 of 41 recorded ones. Only in the
+    probabilities shown; a restore that is refused is tried again in any case."""
+    blocked_for: fields.Duration = timedelta(hours=4)
+    """For how long, then. 4 hours: between the recorded ones."""
+    big_share: float = pydantic.Field(default=0.3, ge=0, le=1)
+    """Share of outages that are of the big, recorded sort; the others are ordinary events of an hour or so. 0.3 is a
+    judgement. Higher shows longer outages; no deadline depends on it. Without effect where `survival` is given."""
     surge: float = pydantic.Field(default=1.5, ge=1, le=10)
     """Factor on both times of every belief: a whole region restoring at once is slower than one restore on a calm day.
     1.5 is a guess on the cautious side, until a real one is measured. Higher starts copies earlier."""

@@ -19,7 +19,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
         return runs.Done(output={"verdict": "over"})
     if decision is None:
         return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="decision")
-    if decision.playbook == decisions.GEO_RESTORE:
+    if decision.playbook not in (None, decisions.WAIT_IT_OUT):
         return runs.Done(output={"verdict": "handed-over"})
     if decision.action is decisions.Action.OBSERVE and not outage.goes_on_for(ctx.situation.server):
         seen = decision.reasons[0].id

@@ -77,6 +77,8 @@ class Facts:
     """Azure Resource Manager has an active outage in the paired region."""
     queue_wait: timedelta = timedelta()
     """How long a restore that is asked for now waits for its turn."""
+    shadow: bool = False
+    """The server is in shadow mode: nothing is started, and `copy` is supposed where no human has made one."""
 
 
 def survey(facts: Facts, policy: Policy) -> tuple[ways.Way, ...]:

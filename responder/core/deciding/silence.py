@@ -115,6 +115,8 @@ def beside(seen: Seen, policy: knowledge.Policy, now: datetime) -> list[reasons.
     found = [reasons.say(seen.leaning.value)]
     if seen.leaning is not seen.verdict and facts.health.unsettled_since is not None:
         found.append(reasons.say("flapping"))
+    if seen.points == 1 and seen.verdict in _SILENT:
+        found.append(reasons.say("one-vantage"))
     if said is not None and evidence.supports(facts.health, said, policy.evidence, now):
         found.append(reasons.say("witnessed", state=said.state.value))
     elif said is not None and said.state is witness.State.AVAILABLE:
@@ -123,8 +125,6 @@ def beside(seen: Seen, policy: knowledge.Policy, now: datetime) -> list[reasons.
         found.append(reasons.say("suspected"))
     if seen.dropped:
         found.append(reasons.say("dropped-named"))
-    if seen.points == 1 and seen.verdict in _SILENT:
-        found.append(reasons.say("one-vantage"))
     return found
 
 
