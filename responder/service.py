@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -307,17 +306,9 @@ def _accept(door: intake.Intake) -> event_hub.Accept:
     """Keyed by place and content: a hub that was made anew counts from 0 again, and its events are no repetitions."""
 
     async def accept(hub: str, partition: str, messages: list[event_hub.Message]) -> None:
-        now = clock.now()
+        now, source = clock.now(), f"hub:{hub}"
         await door.accept(
-            [
-                rows.Arrival(
-                    source=f"hub:{hub}",
-                    key=f"{partition}/{message.sequence}/{hashlib.blake2b(message.body, digest_size=8).hexdigest()}",
-                    body=message.body,
-                    received_at=now,
-                )
-                for message in messages
-            ]
+            [rows.Arrival(source, f"{partition}/{sequence}", body, now, True) for sequence, body in messages]
         )
 
     return accept

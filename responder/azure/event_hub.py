@@ -11,11 +11,11 @@ import asyncio
 import functools
 import importlib
 import urllib.parse
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -33,13 +33,8 @@ _BATCH = 300
 _RIVALRY = 5  # times a partition is taken from us in one client's life, before that is more than handing over
 
 
-class Message(NamedTuple):
-    """One event as it came."""
-
-    sequence: int
-    offset: str
-    body: bytes
-
+Message = tuple[int, bytes]
+"""Sequence number and body of one event, as it came."""
 
 Accept = Callable[[str, str, list[Message]], Awaitable[None]]
 """Given hub, partition id and events in order. They are durable when it returns; it raises when they are not."""
@@ -246,18 +241,17 @@ class HubSource:
             on_partition_close=reader.left,
         )
 
-    async def _carry(self, session: hub_watch.Session, partition: str, events: list[Any]) -> bool:
+    async def _carry(self, session: hub_watch.Session, partition: str, messages: list[Message]) -> bool:
         """Accept; True: it may be acknowledged, and after a failure nothing later may be. Never raises."""
         if session.broken.is_set():
             return False
-        messages = [Message(e.sequence_number, str(e.offset), body_of(e)) for e in events]
         try:
             await self._accept(self.name, partition, messages)
         except Exception as error:
             self._report(partition, error)
             session.broken.set()
             return False
-        session.handled[partition] = messages[-1].sequence
+        session.handled[partition] = messages[-1][0]
         session.worked = True
         self.accepted += len(messages)
         self.last_event_at = self.last_ok_at = clock.now()
@@ -307,14 +301,3 @@ class HubSource:
         why = meanings.clean(f"{type(error).__name__}: {error}")
         self.last_error, self.last_error_at = why, clock.now()
         _log.warning("azure.hub-failed", hub=self.name, partition=partition, why=why)
-
-
-def body_of(event: Any) -> bytes:
-    """The bytes of an event, as they came. A body that is an AMQP value and no bytes is shown as text."""
-    body = event.body
-    if isinstance(body, bytes):
-        return body
-    if isinstance(body, str | int | float | Mapping):
-        return str(body).encode()
-    parts = list(body)
-    return b"".join(parts) if all(isinstance(p, bytes) for p in parts) else str(parts).encode()

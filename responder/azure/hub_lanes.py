@@ -1,44 +1,53 @@
 """The way of events from the SDK to being durable, partition by partition: in order, the next ones on their heels.
 
-While one commit runs the SDK goes on receiving; what gathers meanwhile is the next commit. A checkpoint is noted only
+While one commit runs the SDK goes on receiving; what gathers meanwhile, and a moment longer, is the next commit: each
+costs the event loop some rounds for the interpreter's lock. A lone event waits for nothing. A checkpoint is noted only
 for what is durable. Nothing here stores, or opens or closes a client.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from responder.azure import bookmarks, event_hub, hub_watch
 
+Facts = dict[str, Any]
+
 _AHEAD = 900
 """Events that may wait for the commit before them; then the SDK waits, and the hub keeps the rest."""
+_GATHER = 0.05
+"""Seconds between commits of one partition while more is coming. The SDK's own rounds take as long."""
 
 
 class Lane:
     """One partition.
 
     Args:
-        carry: makes events durable and does whatever that allows; False: it failed, and nothing later may follow.
+        carry: makes messages durable and does whatever that allows, given where the last of them lies; False: it
+            failed, and nothing later may follow.
     """
 
-    def __init__(self, carry: Callable[[list[Any]], Awaitable[bool]]) -> None:
+    def __init__(self, carry: Callable[[list[event_hub.Message], Facts], Awaitable[bool]]) -> None:
         self._carry = carry
-        self._waiting: list[Any] = []
+        self._waiting: list[event_hub.Message] = []
+        self._end: Facts = {}
+        """The checkpoint behind what is waiting."""
         self._taken = asyncio.Event()
         self._broken = False
         self._task: asyncio.Task[None] | None = None
 
-    async def put(self, events: list[Any]) -> None:
-        """Send events on their way; waits only while too many are waiting. After a failure it drops them."""
+    async def put(self, messages: list[event_hub.Message], end: Facts) -> None:
+        """Send messages on their way; waits only while too many are waiting. After a failure it drops them."""
         while len(self._waiting) >= _AHEAD and not self._broken:
             self._taken.clear()
             await self._taken.wait()
         if self._broken:
             return
-        self._waiting += events
+        self._waiting += messages
+        self._end = end
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="hub lane")
 
@@ -58,11 +67,14 @@ class Lane:
 
     async def _run(self) -> None:
         while self._waiting and not self._broken:
-            events, self._waiting = self._waiting, []
+            messages, self._waiting = self._waiting, []
+            end = self._end
             self._taken.set()
-            if not await self._carry(events):
+            if not await self._carry(messages, end):
                 self._broken, self._waiting = True, []
                 self._taken.set()
+            elif self._waiting:
+                await asyncio.sleep(_GATHER)
 
 
 class Reader:
@@ -73,7 +85,7 @@ class Reader:
         session: hub_watch.Session,
         ledger: bookmarks.Ledger,
         marks: bookmarks.Bookmarks,
-        carry: Callable[[str, list[Any]], Awaitable[bool]],
+        carry: Callable[[str, list[event_hub.Message]], Awaitable[bool]],
         timing: event_hub.Timing,
     ) -> None:
         self._session = session
@@ -87,10 +99,10 @@ class Reader:
         """A partition became ours."""
         id_ = partition.partition_id
 
-        async def carry(events: list[Any]) -> bool:
-            accepted = await self._carry(id_, events)
+        async def carry(messages: list[event_hub.Message], end: Facts) -> bool:
+            accepted = await self._carry(id_, messages)
             if accepted:
-                self._marks.note(_checkpoint(partition, events[-1]))
+                self._marks.note(end)
             return accepted
 
         self._lanes[id_] = Lane(carry)
@@ -102,7 +114,9 @@ class Reader:
         """Send events on their way."""
         lane = self._lanes.get(partition.partition_id)
         if events and lane is not None:
-            await lane.put(events)
+            # The SDK's events are let go of at once: each is a heap of objects for the garbage collector to go over.
+            messages = [(event.sequence_number, body_of(event)) for event in events]
+            await lane.put(messages, _checkpoint(partition, events[-1]))
 
     async def left(self, partition: Any, reason: Any) -> None:
         """It is not ours any more. What is on its way becomes durable, within reason."""
@@ -129,3 +143,17 @@ def _checkpoint(partition: Any, event: Any) -> dict[str, Any]:
 def _names(partition: Any) -> dict[str, Any]:
     names = ("fully_qualified_namespace", "eventhub_name", "consumer_group", "partition_id")
     return {name: getattr(partition, name) for name in names}
+
+
+def body_of(event: Any) -> bytes:
+    """The bytes of an event, as they came. A body that is an AMQP value and no bytes is shown as text. Never raises."""
+    try:
+        body = event.body
+    except ValueError:  # the SDK's word for no body at all
+        return b""
+    if isinstance(body, Iterator | list):  # over data sections, nearly always of one
+        parts = list(body)
+        if len(parts) == 1 and isinstance(parts[0], bytes):
+            return parts[0]
+        return b"".join(parts) if all(isinstance(p, bytes) for p in parts) else str(parts).encode()
+    return body if isinstance(body, bytes) else str(body).encode()

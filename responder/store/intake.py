@@ -12,18 +12,9 @@ from typing import Any
 from responder.core import errors, servers, witness
 from responder.core import events as core_events
 from responder.core import outages as core_outages
-from responder.store import codec, database, estate, outages
+from responder.store import batches, codec, database, estate, outages
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One delivery, unread."""
-
-    source: str
-    key: str
-    """The same delivery has the same key within its source; the caller makes it."""
-    body: bytes
-    received_at: datetime
+Arrival = batches.Arrival
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +39,29 @@ class Recorded:
 
 
 class Intake:
-    """Arrivals, and what was read out of them."""
+    """Arrivals, and what was read out of them.
+
+    They come in as batches, one row for what is committed together, which is all that whoever sent them waits for.
+    `pending` takes batches apart; only then does it show which messages are repetitions.
+    """
 
     def __init__(self, base: database.Database) -> None:
         self._base = base
 
-    async def append(self, arrivals: Sequence[Arrival]) -> int:
-        """Keep arrivals, all or none; durable when this returns. A known (source, key) is ignored.
-
-        Returns:
-            How many were new.
-        """
-        rows = [(codec.clean(a.source), codec.clean(a.key), a.body, codec.stamp(a.received_at)) for a in arrivals]
-        return await self._base.execute_transaction(lambda c: _append(c, rows)) if rows else 0
+    async def append(self, arrivals: Sequence[Arrival]) -> None:
+        """Keep arrivals, all or none; durable when this returns. A known (source, key) will be ignored."""
+        if arrivals:
+            await self._base.execute_transaction(lambda c: _append(c, arrivals))
 
     async def pending(self, limit: int = 100) -> list[Received]:
-        """Arrivals that are not recorded yet, oldest first."""
+        """Arrivals that are not recorded yet, oldest first. Takes batches apart when there are fewer than the limit."""
+        found = await self._pending(limit)
+        while len(found) < limit and await self._base.row("SELECT 1 FROM batches LIMIT 1"):
+            await self._base.execute_transaction(_take_apart)
+            found = await self._pending(limit)
+        return found
+
+    async def _pending(self, limit: int) -> list[Received]:
         sql = "SELECT * FROM arrivals WHERE recorded = 0 ORDER BY id LIMIT :limit"
         return [_received(row) for row in await self._base.rows(sql, {"limit": limit})]
 
@@ -144,13 +142,19 @@ class Intake:
         return await self._base.execute_transaction(lambda c: c.execute(sql, asked).rowcount)
 
     async def counts(self) -> dict[str, int]:
-        """How many there are: `arrivals`, `pending`, `events`, `quarantined`."""
+        """How many there are: `arrivals`, `pending`, `events`, `quarantined`.
+
+        Messages of a batch that nobody has taken apart yet count as arrivals and pending, repetitions included.
+        """
         row = await self._base.row(_COUNTS)
         assert row is not None
         return dict(row)
 
 
-_APPEND = """
+_APPEND = "INSERT INTO batches (messages, contents, body) VALUES (:messages, :contents, :body)"
+_OLDEST = "SELECT id FROM batches ORDER BY id LIMIT 1"
+_TAKE = "DELETE FROM batches WHERE id = :id RETURNING contents, body"
+_ARRIVE = """
     INSERT INTO arrivals (source, key, body, received_at) VALUES {rows}
     ON CONFLICT (source, key) DO NOTHING
 """
@@ -176,21 +180,29 @@ _ALL = ")"
 _THESE = " WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each(:pieces)))"
 _SET_APART = "INSERT INTO quarantine (arrival_id, reason, position, raw) VALUES (?, ?, ?, ?)"
 _COUNTS = """
-    SELECT (SELECT COUNT(*) FROM arrivals) AS arrivals,
-           (SELECT COUNT(*) FROM arrivals WHERE recorded = 0) AS pending,
+    WITH waiting AS (SELECT CAST(COALESCE(SUM(messages), 0) AS BIGINT) AS many FROM batches)
+    SELECT (SELECT COUNT(*) FROM arrivals) + (SELECT many FROM waiting) AS arrivals,
+           (SELECT COUNT(*) FROM arrivals WHERE recorded = 0) + (SELECT many FROM waiting) AS pending,
            (SELECT COUNT(*) FROM events) AS events,
            (SELECT COUNT(*) FROM quarantine) AS quarantined
 """
 
 
-def _append(connection: database.Connection, rows: Sequence[tuple[str, str, bytes, str]]) -> int:
-    """How many were new. Not `executemany`: it has to win the interpreter back from a busy event loop for each row."""
-    new = 0
+def _append(connection: database.Connection, arrivals: Sequence[Arrival]) -> None:
+    for batch in batches.pack(arrivals):
+        connection.execute(_APPEND, batch._asdict())
+
+
+def _take_apart(connection: database.Connection) -> None:
+    """Turn the oldest batch into arrivals. Whoever else was faster leaves nothing to do."""
+    oldest = connection.execute(_OLDEST).fetchone()
+    taken = connection.execute(_TAKE, {"id": oldest["id"]}).fetchone() if oldest else None
+    rows = list(batches.unpack(taken["contents"], taken["body"])) if taken else []
+    # Not `executemany`: it has to win the interpreter back from a busy event loop for each row.
     for first in range(0, len(rows), _ROWS_AT_ONCE):
         part = rows[first : first + _ROWS_AT_ONCE]
-        sql = _APPEND.format(rows=", ".join(["(?, ?, ?, ?)"] * len(part)))
-        new += connection.execute(sql, [value for row in part for value in row]).rowcount
-    return new
+        sql = _ARRIVE.format(rows=", ".join(["(?, ?, ?, ?)"] * len(part)))
+        connection.execute(sql, [value for row in part for value in row])
 
 
 def _received(row: database.Row) -> Received:

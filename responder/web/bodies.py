@@ -58,7 +58,7 @@ class Share:
         if (request.content_length or 0) > limit:
             raise _too_large(limit)
         if request.content.is_eof():  # nearly always: it came along with its head
-            body = await self._chunks(request)
+            body = self._whole(request)
         else:
             try:
                 async with asyncio.timeout(self._bodies.patience):
@@ -68,9 +68,19 @@ class Share:
         if coding:
             body = unpacked(body, coding, limit)
             self._hold(len(body))
-        if not body.strip():
+        if not body or body.isspace():
             raise web.HTTPBadRequest(reason="The body is empty.")
         _check_type(request, body)
+        return body
+
+    def _whole(self, request: web.Request) -> bytes:
+        try:
+            body: bytes = request.content.read_nowait()
+        except Exception as error:
+            raise _unreadable() from error
+        self._hold(len(body))
+        if len(body) > self._bodies.limit:
+            raise _too_large(self._bodies.limit)
         return body
 
     async def _chunks(self, request: web.Request) -> bytes:
@@ -125,7 +135,7 @@ def _coding(request: web.Request) -> str:
 def _check_type(request: web.Request, body: bytes) -> None:
     """What is declared as something other than JSON must at least look like it. JSON that is none is kept, to be read
     by the parser, which keeps what it cannot read."""
-    if body.lstrip().startswith(_JSON_LIKE):
+    if body.startswith(_JSON_LIKE) or body.lstrip().startswith(_JSON_LIKE):
         return
     kind = request.content_type
     if not kind.endswith(("/json", "+json")) and kind not in ("text/plain", "application/octet-stream"):
@@ -136,8 +146,12 @@ async def _next(request: web.Request) -> bytes:
     try:
         return await request.content.readany()
     except Exception as error:
-        # aiohttp hands over whatever its parser said of the chunks, or that the caller has hung up.
-        raise web.HTTPBadRequest(reason="The body cannot be read.") from error
+        raise _unreadable() from error
+
+
+def _unreadable() -> web.HTTPBadRequest:
+    """aiohttp hands over whatever its parser said of the chunks, or that the caller has hung up."""
+    return web.HTTPBadRequest(reason="The body cannot be read.")
 
 
 def _too_large(limit: int) -> web.HTTPRequestEntityTooLarge:

@@ -42,8 +42,12 @@ class Bucket:
         """Take one and give zero, or take none and give the time to wait."""
         wait = self.wait(now)
         if not wait:
-            self._left -= 1.0
+            self.spend()
         return wait
+
+    def spend(self) -> None:
+        """Take one, just after `wait` has said that there is one."""
+        self._left -= 1.0
 
 
 class Remotes:
@@ -57,8 +61,11 @@ class Remotes:
     def of(self, remote: str | None) -> Bucket:
         """The bucket of this remote. Addresses of one IPv6 network of 64 bits share one: anybody has all of them."""
         name = _network(remote)
-        bucket = self._buckets.pop(name, None) or Bucket(self._rate)
-        self._buckets[name] = bucket
+        bucket = self._buckets.get(name)
+        if bucket is not None:
+            self._buckets.move_to_end(name)
+            return bucket
+        bucket = self._buckets[name] = Bucket(self._rate)
         if len(self._buckets) > self._most:
             self._buckets.popitem(last=False)
         return bucket
@@ -75,10 +82,11 @@ class Limits:
     def admitted(self, remote: str | None, now: datetime) -> timedelta:
         """Count a call that proved who it is; gives how long it must wait, zero: it may go on."""
         mine = self._each.of(remote)
-        wait = max(mine.wait(now), self._everybody.wait(now))
-        if not wait:
-            mine.take(now)
-            self._everybody.take(now)
+        wait, of_all = mine.wait(now), self._everybody.wait(now)
+        if wait or of_all:
+            return max(wait, of_all)
+        mine.spend()
+        self._everybody.spend()
         return wait
 
     def refused(self, remote: str | None, now: datetime) -> timedelta:

@@ -77,9 +77,9 @@ class Inbox:
             self.refused += 1
             await self._tell()
             raise self.refusing
-        self._memory.log.append(f"accept {partition}/{messages[-1].sequence}")
+        self._memory.log.append(f"accept {partition}/{messages[-1][0]}")
         self.calls.append((hub, partition, len(messages)))
-        self.bodies += [m.body for m in messages]
+        self.bodies += [body for _, body in messages]
         await self._tell()
 
     async def until(self, holds: Callable[[], bool]) -> None:

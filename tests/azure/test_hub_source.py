@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from responder.azure import event_hub
+from responder.azure import hub_lanes
 from responder.simulator.amqp import broker as brokers
 from tests.azure import hubs
 
@@ -196,4 +196,4 @@ def test_any_body_becomes_bytes(body: Any, read: bytes) -> None:
     event = Event()
     event.body = body  # type: ignore[attr-defined]
 
-    assert event_hub.body_of(event) == read
+    assert hub_lanes.body_of(event) == read

@@ -51,6 +51,13 @@ def arrival(key: str, *, source: str = "hub", minutes: float = 0) -> intake.Arri
     )
 
 
+OLD_ARRIVAL = """
+    INSERT INTO arrivals (source, key, body, received_at)
+    VALUES ('hub', '0/1', ?, '2026-11-22T12:00:00.000000+00:00')
+"""
+"""As the first schema kept it."""
+
+
 def event(communication: str, *, title: str = "") -> events.HealthEvent:
     return events.HealthEvent(
         channel="common-alert",

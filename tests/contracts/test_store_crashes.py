@@ -30,7 +30,11 @@ class Write:
 
 
 async def look_at_intake(store: sqlite.Store) -> object:
-    return [await store.intake.counts(), await store.intake.pending(), await store.outages.list()]
+    # Not by `pending`: it takes batches apart.
+    arrived = await store.database.rows("SELECT id, key, recorded FROM arrivals ORDER BY id")
+    waiting = await store.database.rows("SELECT id, contents FROM batches ORDER BY id")
+    rows = [tuple(row) for row in (*arrived, *waiting)]
+    return [await store.intake.counts(), rows, await store.outages.list()]
 
 
 async def look_at_partitions(store: sqlite.Store) -> object:
@@ -134,6 +138,21 @@ async def test_a_power_cut_leaves_all_of_a_write_or_none(
 
     assert found == after
     assert (found == before) is before_commit
+
+
+@pytest.mark.parametrize("before_commit", [True, False], ids=["before the commit", "after the commit"])
+async def test_a_power_cut_while_a_batch_is_taken_apart_loses_and_doubles_nothing(
+    backend: sqlite_backend.Backend, before_commit: bool
+) -> None:
+    store = await backend.open()
+    await store.intake.append([samples.arrival("a"), samples.arrival("b")])
+    backend.lose_power(store, before_commit=before_commit)
+    with pytest.raises(sqlite_backend.PowerLost):
+        await store.intake.pending()
+    restarted = await backend.restart()
+
+    assert [received.body for received in await restarted.intake.pending()] == [b"body of a", b"body of b"]
+    assert (await restarted.intake.counts())["arrivals"] == 2
 
 
 async def test_a_write_that_was_cut_off_can_be_done_again(backend: sqlite_backend.Backend) -> None:

@@ -10,7 +10,7 @@ from tests.contracts import samples
 
 
 async def test_an_arrival_is_pending_until_it_is_recorded(store: sqlite.Store) -> None:
-    assert await store.intake.append([samples.arrival("0/1"), samples.arrival("0/2", minutes=1)]) == 2
+    await store.intake.append([samples.arrival("0/1"), samples.arrival("0/2", minutes=1)])
 
     first, second = await store.intake.pending()
     assert (first.source, first.body, first.received_at) == ("hub", b"body of 0/1", samples.NOON)
@@ -23,15 +23,19 @@ async def test_an_arrival_is_pending_until_it_is_recorded(store: sqlite.Store) -
 async def test_the_same_delivery_of_a_source_is_kept_once(store: sqlite.Store) -> None:
     again = [samples.arrival("0/1"), samples.arrival("0/1"), samples.arrival("0/1", source="webhook")]
 
-    assert await store.intake.append(again) == 2
-    assert await store.intake.append(again) == 0
+    await store.intake.append(again)
+    first = await store.intake.pending()
+    await store.intake.append(again)
+
+    assert [received.source for received in first] == ["hub", "webhook"]
+    assert await store.intake.pending() == first
     assert (await store.intake.counts())["arrivals"] == 2
 
 
 async def test_a_burst_of_any_size_is_kept_whole_in_its_order(store: sqlite.Store) -> None:
     burst = [samples.arrival(str(i)) for i in range(1201)]
 
-    assert await store.intake.append([*burst, burst[0], samples.arrival("last")]) == 1202
+    await store.intake.append([*burst, burst[0], samples.arrival("last")])
     assert [received.body for received in await store.intake.pending(limit=2000)] == [
         *(arrival.body for arrival in burst),
         b"body of last",
@@ -39,7 +43,49 @@ async def test_a_burst_of_any_size_is_kept_whole_in_its_order(store: sqlite.Stor
 
 
 async def test_appending_nothing_is_allowed(store: sqlite.Store) -> None:
-    assert await store.intake.append([]) == 0
+    await store.intake.append([])
+
+    assert (await store.intake.counts())["arrivals"] == 0
+
+
+async def test_batches_and_single_arrivals_keep_their_order_and_are_counted_before_and_after_they_are_taken_apart(
+    store: sqlite.Store,
+) -> None:
+    for keys in ("ab", "c", "bd"):
+        await store.intake.append([samples.arrival(key) for key in keys])
+    before = await store.intake.counts()
+    found = [received.body for received in await store.intake.pending()]
+
+    assert (before["arrivals"], before["pending"]) == (5, 5), "nobody has looked yet whether one is a repetition"
+    assert found == [b"body of a", b"body of b", b"body of c", b"body of d"]
+    assert await store.intake.counts() == {"arrivals": 4, "pending": 4, "events": 0, "quarantined": 0}
+
+
+async def test_a_message_longer_than_a_batch_and_its_neighbours_are_kept(store: sqlite.Store) -> None:
+    bodies = [b"x", b"y" * (5 << 20), b"z" * (3 << 20), b"", b"w" * (2 << 20)]
+    await store.intake.append([samples.arrival(str(n))._replace(body=body) for n, body in enumerate(bodies)])
+
+    assert [received.body for received in await store.intake.pending()] == bodies
+
+
+async def test_a_number_given_twice_is_one_message_only_with_the_same_content(store: sqlite.Store) -> None:
+    """A hub that was made anew counts from 0 again; one that redelivers, in whatever batches, does not."""
+    numbered = [samples.arrival(f"0/{n}")._replace(numbered=True) for n in range(4)]
+    for batch in (numbered[:3], numbered[1:], [numbered[0]._replace(body=b"of another hub")]):
+        await store.intake.append(batch)
+
+    assert [received.body for received in await store.intake.pending()] == [
+        *(arrival.body for arrival in numbered),
+        b"of another hub",
+    ]
+
+
+async def test_a_repetition_neither_doubles_the_quarantine_nor_makes_anything_pending(store: sqlite.Store) -> None:
+    await spoiled(store, "a", ("why", "1", b"x"))
+    await store.intake.append([samples.arrival("a"), samples.arrival("b")])
+
+    assert [received.body for received in await store.intake.pending()] == [b"body of b"]
+    assert await store.intake.counts() == {"arrivals": 2, "pending": 1, "events": 1, "quarantined": 1}
 
 
 async def test_pending_gives_the_oldest_first_up_to_the_limit(store: sqlite.Store) -> None:

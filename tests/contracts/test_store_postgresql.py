@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 
 from responder.core import errors, runs
-from responder.store import intake, migrations, postgresql, stores
+from responder.store import migrations, postgresql, stores
 from responder.store.postgresql import places, pools, transactions
 from tests.contracts import postgresql_backend, postgresql_server, samples
 
@@ -99,7 +99,7 @@ async def test_a_store_of_every_older_schema_is_brought_up_to_date_with_what_it_
         place = server.place()
         base = pools.Database(place, read_only=False)
         await migrations.apply(base, {version: step for version, step in STEPS.items() if version <= oldest})
-        await intake.Intake(base).append([samples.arrival("old")])
+        await base.execute_transaction(lambda c: c.execute(samples.OLD_ARRIVAL, (b"body of old",)))
         await base.close()
 
         store = await postgresql.open_store(place)

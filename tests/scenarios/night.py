@@ -412,6 +412,7 @@ class Night:
         ]
 
     async def _heard_from_hubs(self, count: int) -> bool:
+        await self.store.intake.pending(1)  # takes apart what lies together
         row = await self.store.database.row("SELECT COUNT(*) AS n FROM arrivals WHERE source LIKE 'hub:%'")
         return bool(row["n"] >= count)
 

@@ -177,10 +177,10 @@ class Down:
     def __init__(self, error: Exception | None) -> None:
         self.error = error
 
-    async def append(self, arrivals: Sequence[rows.Arrival]) -> int:
+    async def append(self, arrivals: Sequence[rows.Arrival]) -> None:
         if self.error is None:
             await asyncio.Event().wait()
-            return 0
+            return
         raise self.error
 
 
