@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONFIG ?= deploy/settings.example.yaml
 
-.PHONY: demo test check fuzz bench serve lock clean
+.PHONY: demo test check bench serve lock clean
 
 demo: $(VENV)/.run ## a region goes dark: the whole product on this machine, about a minute
 	@$(BIN)/responder demo
@@ -18,9 +18,6 @@ check: $(VENV)/.dev ## linters, types and the arrows between the rooms
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-fuzz: $(VENV)/.dev ## the property tests with new examples, for as long as it takes
-	RESPONDER_TEST_PROFILE=fuzz $(BIN)/python -m pytest tests/core tests/contracts/test_store_runs_model.py
 
 bench: $(VENV)/.dev ## ratios to bare clients, measured in one run
 	$(BIN)/python -m tests.benchmarks

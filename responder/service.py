@@ -23,7 +23,7 @@ from responder import channels, clock, playbook_files, settings, steps
 from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
 from responder.channels import log, webhook
 from responder.core import evidence, playbooks
-from responder.flow import act, announce, assess, by_hand, intake, listening, reconcile, stages, wakes, watch
+from responder.flow import act, announce, assess, by_hand, intake, listening, pauses, reconcile, stages, wakes, watch
 from responder.flow import inventory as inventory_stage
 from responder.postgres import addresses, probes, verification
 from responder.steps import doors
@@ -188,6 +188,7 @@ async def serve(config: settings.Settings) -> None:
     Raises:
         ExceptionGroup: a part failed for good; everything else was stopped first.
     """
+    pauses.collect_seldom()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

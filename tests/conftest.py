@@ -1,22 +1,12 @@
-"""What every test leaves as it found it: the process-wide set-up of logging. And how hypothesis searches.
-
-Without its stopwatch, because a busy machine is no defect; and the same examples every time, because a change must not
-fail for what somebody else wrote. `make fuzz` searches where nobody has been.
-"""
+"""What every test leaves as it found it: the process-wide set-up of logging."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import settings
-
-settings.register_profile("steady", deadline=None, derandomize=True)
-settings.register_profile("fuzz", deadline=None, max_examples=1000)
-settings.load_profile(os.environ.get("RESPONDER_TEST_PROFILE", "steady"))
 
 _TOUCHED = ("", "azure", "aiohttp.server", "aiohttp.access", "asyncio")
 

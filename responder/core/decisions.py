@@ -107,15 +107,16 @@ class Decision:
     target: servers.ServerId | None = None
     """The replica to promote, where that is the way."""
 
+    @property
+    def says(self) -> str:
+        """What it says, the passing of time apart: of two decisions that say the same, the second is no news."""
+        why = (reason.says for reason in self.reasons)
+        what = (self.action, self.playbook, self.consent_needed, self.cut_over_at, self.shadow or None, *why)
+        return "|".join("" if part is None else str(part) for part in what)
+
     def changed_from(self, other: Decision | None) -> bool:
         """Whether this says something else than `other`, the passing of time apart."""
-        if other is None:
-            return True
-        return self._said() != other._said()
-
-    def _said(self) -> tuple[object, ...]:
-        why = tuple(reason.id for reason in self.reasons)
-        return (self.action, self.playbook, self.consent_needed, self.cut_over_at, self.shadow, why)
+        return other is None or self.says != other.says
 
 
 def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:

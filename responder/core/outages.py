@@ -201,8 +201,6 @@ def correlate(
     then = row.next_of(state)
     if then is transitions.State.UNHEARD:
         return None
-    if then in transitions.OPEN and known.told:
-        then = transitions.State.DROPPED if known.gone else transitions.State.ACTIVE
     return replace(_applied(row.effect, known, event, region, told_at), status=Status(then))
 
 

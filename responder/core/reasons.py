@@ -12,6 +12,13 @@ class Reason:
 
     id: str
     text: str
+    mark: str = ""
+    """What of the text is news when it changes; empty: nothing, only the id counts."""
+
+    @property
+    def says(self) -> str:
+        """The reason as far as it is news."""
+        return f"{self.id}={self.mark}" if self.mark else self.id
 
 
 def say(id_: str, **words: str) -> Reason:

@@ -100,14 +100,23 @@ class Findings:
     views: Mapping[regions.RegionName, View] = field(default_factory=dict)
 
 
-def judge(sights: Collection[Sight], still_open: Sequence[outages.Outage], policy: Policy, now: datetime) -> Findings:
+def judge(
+    sights: Collection[Sight],
+    still_open: Sequence[outages.Outage],
+    policy: Policy,
+    now: datetime,
+    *,
+    well: Mapping[regions.RegionName, int] | None = None,
+) -> Findings:
     """What to suspect, what to suspect no longer, and whether we can see at all.
 
     Args:
-        sights: the whole estate, copies and all; who is not meant to answer is left out here.
+        sights: copies and all; who is not meant to answer is left out here.
         still_open: outages that we are not finished with, Azure's and ours.
+        well: how many servers of each region answer that are not among the sights. None: the sights are the whole
+            estate.
     """
-    views = {view.region: view for view in _views(sights, policy, now)}
+    views = {view.region: view for view in _views(sights, policy, now, well or {})}
     ours = {outage.region: outage for outage in still_open if outage.ours}
     since = {region: view.began or now for region, view in views.items()}
     since |= {region: outage.impact_start for region, outage in ours.items()}
@@ -145,18 +154,24 @@ def suspected_id(region: regions.RegionName, now: datetime) -> outages.OutageId:
     return outages.outage_id(f"SUSPECTED-{region}-{now:%Y%m%d}", region)
 
 
-def _views(sights: Collection[Sight], policy: Policy, now: datetime) -> list[View]:
-    by_region: dict[regions.RegionName, list[tuple[Sight, Seen]]] = {}
+def _views(
+    sights: Collection[Sight], policy: Policy, now: datetime, well: Mapping[regions.RegionName, int]
+) -> list[View]:
+    by_region: dict[regions.RegionName, list[tuple[Sight, Seen]]] = {region: [] for region in well}
     for sight in sights:
         by_region.setdefault(sight.server.region, []).append((sight, see(sight, policy, now)))
-    return [_view(region, seen, policy, now) for region, seen in sorted(by_region.items())]
+    return [
+        _view(region, seen, policy, now, more_well=well.get(region, 0)) for region, seen in sorted(by_region.items())
+    ]
 
 
-def _view(region: regions.RegionName, seen: list[tuple[Sight, Seen]], policy: Policy, now: datetime) -> View:
+def _view(
+    region: regions.RegionName, seen: list[tuple[Sight, Seen]], policy: Policy, now: datetime, *, more_well: int
+) -> View:
     unhealthy = [sight for sight, what in seen if what is Seen.UNHEALTHY]
     newest = max((_since(sight) for sight in unhealthy), default=now)
     together = [sight for sight in unhealthy if newest - _since(sight) <= policy.within]
-    well = sum(what is Seen.WELL for _, what in seen)
+    well = more_well + sum(what is Seen.WELL for _, what in seen)
     undecided = sum(what is Seen.UNDECIDED and _is_silent(sight) for sight, what in seen)
     return View(
         region=region,

@@ -81,8 +81,7 @@ def find(state: State, word: Word, age: Age) -> Transition:
 _ANY_STATE, _ANY_AGE = tuple(State), tuple(Age)
 _HEARD = tuple(state for state in State if state is not State.UNHEARD)
 _ENDED = (State.RESOLVED, State.WITHDRAWN)
-_OPEN = OPEN = (State.ACTIVE, State.DROPPED)
-"""Which of the two is no matter of the last word: dropped is what everybody has been left out of who was told."""
+_OPEN = (State.ACTIVE, State.DROPPED)
 _SINCE = (Age.NEWER, Age.SAME)
 
 
@@ -154,7 +153,7 @@ TABLE: tuple[Transition, ...] = (
     ),
     _row(
         "older resolution", (_OPEN, Word.OVER, (Age.OLDER,)), None, Effect.WIDEN,
-        "Azure has said since that it goes on. Whom this went to was told of the region, and not left out yet.",
+        "Azure has said since that it goes on.",
     ),
     _row(
         "resolved again", ((State.RESOLVED,), Word.OVER, _SINCE), State.RESOLVED, Effect.END,
@@ -180,7 +179,7 @@ TABLE: tuple[Transition, ...] = (
     ),
     _row(
         "older withdrawal", (_HEARD, Word.TAKEN_BACK, (Age.OLDER,)), None, Effect.WIDEN,
-        "Azure has spoken of it as real since. Whom this went to was told of the region.",
+        "Azure has spoken of it as real since.",
     ),
     # It comes back
     _row(

@@ -8,6 +8,9 @@ Decisions are recomputed from stored rows at each turn; the same rows and the sa
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,9 +19,9 @@ import structlog
 
 from responder import clock
 from responder.core import (
+    announcements,
     approvals,
     decisions,
-    errors,
     outages,
     playbooks,
     runs,
@@ -28,10 +31,21 @@ from responder.core import (
     tolerances,
     urgency,
 )
-from responder.flow import facts, reading, shadow, silent, suspect, wakes
-from responder.store import apart, sqlite
+from responder.flow import facts, known_estate, pauses, reading, shadow, silent, suspect, wakes
+from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
+
+_Key = tuple[servers.ServerId, outages.OutageId]
+_News = tuple[runs.RunId, str | None]
+Taken = tuple[decisions.Decision, decisions.Facts]
+
+_BATCH = 1000
+"""Decisions written in one transaction."""
+_TOLD_ONE_BY_ONE = 200
+"""Of more new decisions than this the log has the count, and each one at `debug`."""
+_REST, _LONGEST_REST = 2.0, 20.0
+"""After a turn, so many times its length, in seconds at most: bells ring all the time while a region is down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,138 +64,188 @@ class _Judged:
     """One open outage after this turn's decisions."""
 
     outage: outages.Outage
-    taken: list[tuple[decisions.Decision, decisions.Facts]]
-    changed: frozenset[servers.ServerId]
+    taken: list[Taken]
     whole: bool
     """No affected server had to be left out."""
+    changed: set[servers.ServerId] = field(default_factory=set)
+    """Of whom the decision says something new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What follows from decisions, written for many at a time."""
+
+    approvals: list[announcements.Announcement] = field(default_factory=list)
+    words: list[runs.Signal] = field(default_factory=list)
+    told: dict[_Key, _News] = field(default_factory=dict)
+    """The words again, as they are remembered."""
+    runs: list[tuple[runs.Run, servers.Server]] = field(default_factory=list)
 
 
 class Assess:
     """One turn reads everything new and decides for every open outage."""
 
-    def __init__(self, store: sqlite.Store, rules: Rules, *, wake: wakes.Wake, act: wakes.Wake) -> None:
+    def __init__(
+        self,
+        store: sqlite.Store,
+        rules: Rules,
+        *,
+        wake: wakes.Wake,
+        act: wakes.Wake,
+        estate: known_estate.KnownEstate | None = None,
+    ) -> None:
         self._store = store
         self._reading = reading.Reading(store)
-        self._suspect = suspect.Suspect(store, rules.suspicion)
+        self._estate = estate or known_estate.KnownEstate(store, rules.defaults)
+        self._suspect = suspect.Suspect(store, rules.suspicion, self._estate)
         self._shadow = shadow.Shadow(store, rules.shadow)
         self._silent = silent.Silent(store)
         self._rules = rules
         self._wake = wake
         self._act = act
-        self._told: dict[tuple[servers.ServerId, outages.OutageId], tuple[runs.RunId, str | None]] = {}
+        self._told: dict[_Key, _News] = {}
         """The last word of each decision, and to which run; a new process may say it again."""
 
     async def run(self) -> None:
-        """Turn after turn, until cancelled."""
+        """Turn after turn, until cancelled. After a long one the others get their share of the machine."""
         while True:
+            began = time.monotonic()
             review_at = await self.turn(clock.now())
+            await asyncio.sleep(min(_REST * (time.monotonic() - began), _LONGEST_REST))
             await self._wake.wait(review_at, self._rules.policy.review)
 
     async def turn(self, now: datetime) -> datetime | None:
         """Read, suspect, then decide. Returns when the earliest decision must be taken again; None: nothing is open."""
         await self._reading.turn()
-        await self._suspect.turn(now)
-        still_open = await self._store.outages.open()
-        await self._shadow.forget(still_open)
-        self._silent.forget(still_open)
-        judged = [await self._decide(outage, now) for outage in still_open]
+        ill = await facts.ill(self._store)
+        await self._suspect.turn(now, ill)
+        known = await facts.turn(self._store, ill)
+        await self._shadow.forget(known.still_open)
+        self._silent.forget(known.still_open)
+        judged = [await self._decide(outage, known, now) for outage in known.still_open]
+        for one in judged:
+            await self._write(one)
         urgent = urgency.most(decision for one in judged for decision, _ in one.taken)
         self._told = {key: told for key, told in self._told.items() if key[1] in {one.outage.id for one in judged}}
-        reviews = [await self._conclude(one, judged, urgent, now) for one in judged]
+        reviews = [await self._conclude(one, judged, known, urgent, now) for one in judged]
         return min((review for review in reviews if review is not None), default=None)
 
-    async def _decide(self, outage: outages.Outage, now: datetime) -> _Judged:
-        """Decide for every server of one outage, and write what is new."""
-        estate = await self._store.estate.servers(region=outage.region)
-        affected = [server for server in estate if outage.concern(server) is not outages.Concern.NONE]
-        before = await self._store.outages.decisions(outage.id)
-        gathered = await self._shadow.suppose(outage, await self._gather(outage, affected), now)
+    async def _decide(self, outage: outages.Outage, known: facts.Turn, now: datetime) -> _Judged:
+        """Decide for every server of one outage; everybody else has their turn in between."""
+        # By id: neighbours in the store's indexes are written together.
+        affected = sorted((await self._estate.now()).affected_by(outage), key=lambda server: server.id)
+        found = await facts.gather(self._store, outage, affected, self._estate.tolerance, known)
+        gathered = await self._shadow.suppose(outage, found, now)
         await self._silent.note(outage.id, gathered)
-        taken = [(decisions.decide(fact, self._rules.policy, now), fact) for fact in gathered]
-        fresh = [(decision, fact) for decision, fact in taken if decision.changed_from(before.get(decision.server))]
-        await self._shadow.tell(fresh)
-        await self._store.outages.put_decisions(fresh)
-        self._shadow.note(taken)
+        taken, rest = [], pauses.Pauses()
+        for fact in gathered:
+            taken.append((decisions.decide(fact, self._rules.policy, now), fact))
+            await rest.breathe()
+        for server in affected:
+            if server.id in known.spoiled:
+                _log.error("server.set-apart", **server.log_context())
+        return _Judged(outage=outage, taken=taken, whole=len(taken) == len(affected))
+
+    async def _write(self, one: _Judged) -> None:
+        """Keep what is new, many at a time."""
+        before = await self._store.outages.said(one.outage.id)
+        fresh, rest = [], pauses.Pauses()
+        for decision, fact in one.taken:
+            if decision.says != before.get(decision.server):
+                fresh.append((decision, fact))
+            await rest.breathe()
+        one.changed.update(decision.server for decision, _ in fresh)
+        for batch in pauses.batches(fresh, _BATCH):
+            await self._shadow.tell(batch)
+            await self._store.outages.put_decisions(batch)
+            await rest.breathe()
+        self._shadow.note(one.taken)
+        say = _log.info if len(fresh) <= _TOLD_ONE_BY_ONE else _log.debug
         for decision, fact in fresh:
-            _log.info(
+            say(
                 "decision.taken",
                 **fact.server.log_context(),
-                **outage.log_context(),
+                **one.outage.log_context(),
                 action=decision.action,
                 reason=decision.reasons[0].id,
             )
-        changed = frozenset(decision.server for decision, _ in fresh)
-        return _Judged(outage=outage, taken=taken, changed=changed, whole=len(taken) == len(affected))
-
-    async def _gather(self, outage: outages.Outage, affected: Sequence[servers.Server]) -> list[decisions.Facts]:
-        """The facts of all; of those whose rows can be read when some cannot, so that one stops no other."""
-        try:
-            return await facts.gather(self._store, outage, affected, self._rules.defaults)
-        except errors.StoreError as error:
-            if error.error_id != apart.UNREADABLE:
-                raise
-        found = []
-        for server in affected:
-            try:
-                found += await facts.gather(self._store, outage, [server], self._rules.defaults)
-            except errors.StoreError as error:
-                if error.error_id != apart.UNREADABLE:
-                    raise
-                _log.error("server.set-apart", **server.log_context(), error=str(error))
-        return found
+        if len(fresh) > _TOLD_ONE_BY_ONE:
+            actions = Counter(decision.action.value for decision, _ in fresh)
+            _log.info("decisions.taken", **one.outage.log_context(), servers=len(fresh), actions=dict(actions))
 
     async def _conclude(
-        self, one: _Judged, all_: Sequence[_Judged], urgent: Mapping[servers.ServerId, int], now: datetime
+        self,
+        one: _Judged,
+        all_: Sequence[_Judged],
+        known: facts.Turn,
+        urgent: Mapping[servers.ServerId, int],
+        now: datetime,
     ) -> datetime | None:
         """See to the runs of one outage; close it when nothing is left to do."""
-        ended = [
-            await self._see_to(
-                decision,
-                fact,
-                changed=decision.server in one.changed,
-                leads=urgency.of(decision) == urgent[decision.server],
-            )
-            for decision, fact in one.taken
-        ]
-        if one.whole and all(ended) and self._closable(one, all_, now):
+        ended, rest = True, pauses.Pauses()
+        for batch in pauses.batches(one.taken, _BATCH):
+            wanted = _Wanted()
+            for decision, fact in batch:
+                leads = urgency.of(decision) == urgent[decision.server]
+                ended &= self._see_to(
+                    wanted, decision, fact, known, changed=decision.server in one.changed, leads=leads
+                )
+                await rest.breathe()
+            await self._carry_out(wanted)
+        if one.whole and ended and self._closable(one, all_, now):
             await self._store.outages.close(one.outage.id, now)
             _log.info("outage.closed", **one.outage.log_context())
             return None
         return min((decision.review_at for decision, _ in one.taken), default=now + self._rules.policy.review)
 
-    async def _see_to(self, decision: decisions.Decision, fact: decisions.Facts, *, changed: bool, leads: bool) -> bool:
-        """Start the run a decision wants, or let the running one know. True: no run of this server is left.
+    def _see_to(
+        self,
+        wanted: _Wanted,
+        decision: decisions.Decision,
+        fact: decisions.Facts,
+        known: facts.Turn,
+        *,
+        changed: bool,
+        leads: bool,
+    ) -> bool:
+        """Want the run a decision wants, or let the running one know. True: no run of this server is left.
 
         Of several outages, only the most urgent decision about a server starts or asks anything.
         """
-        active = await self._store.runs.active_for(decision.server)
+        active = known.active(decision.server)
         if active is not None:
             if leads and decision.action is decisions.Action.ASK:
-                await self._store.outbox.put([approvals.wanted(decision, fact, active)])
-            await self._tell(active, decision, changed=changed)
+                wanted.approvals.append(approvals.wanted(decision, fact, active))
+            self._tell(wanted, active, decision, changed=changed)
             return False
         if decision.shadow:
             return True
-        wanted = {decisions.Action.START: decisions.GEO_RESTORE, decisions.Action.WAIT: decisions.WAIT_IT_OUT}
-        name = wanted.get(decision.action) if leads else None
-        return name is None or not await self._start(name, decision, fact.server)
+        names = {decisions.Action.START: decisions.GEO_RESTORE, decisions.Action.WAIT: decisions.WAIT_IT_OUT}
+        name = names.get(decision.action) if leads else None
+        run = self._run(name, decision, fact.server, known) if name is not None else None
+        if run is None:
+            return True
+        wanted.runs.append((run, fact.server))
+        return False
 
-    async def _tell(self, active: runs.Run, decision: decisions.Decision, *, changed: bool) -> None:
+    def _tell(self, wanted: _Wanted, active: runs.Run, decision: decisions.Decision, *, changed: bool) -> None:
         """Let a run know of a decision that is new, or new to it. Once: a word makes the run due."""
         key, news = (decision.server, decision.outage), (active.id, decision.playbook)
         other = bool(decision.playbook) and active.playbook.name != decision.playbook
         if changed or (other and self._told.get(key) != news):
             word = runs.Signal(run_id=active.id, topic=runs.Topic.DECISION, by="responder", at=decision.at, payload={})
-            await self._store.runs.signal(word)
-            self._told[key] = news
-            self._act.ring()
+            wanted.words.append(word)
+            wanted.told[key] = news
 
-    async def _start(self, name: str, decision: decisions.Decision, server: servers.Server) -> bool:
-        past = [run for run in await self._store.runs.of(server.id, decision.outage) if run.playbook.name == name]
+    def _run(
+        self, name: str, decision: decisions.Decision, server: servers.Server, known: facts.Turn
+    ) -> runs.Run | None:
+        """The run to start; None when one failed or was stopped by a human: never started again by itself."""
+        past = [one.run for one in known.runs_of(server.id, decision.outage) if one.run.playbook.name == name]
         if any(run.state is not runs.State.DONE for run in past):
-            return False  # failed or stopped by a human: never started again by itself
+            return None
         playbook = self._rules.playbooks[name]
-        run = runs.new(
+        return runs.new(
             id_=runs.run_id(name, server, decision.outage, len(past) + 1),
             server=server,
             outage_id=decision.outage,
@@ -190,10 +254,18 @@ class Assess:
             by="responder",
             now=decision.at,
         )
-        submitted = await self._store.runs.submit(run)
-        _log.info("run.submitted", **run.log_context(), **server.log_context(), answer=submitted)
-        self._act.ring()
-        return True
+
+    async def _carry_out(self, wanted: _Wanted) -> None:
+        """Write what follows from a batch of decisions, each sort in one transaction, and wake those it is for."""
+        await self._store.outbox.put(wanted.approvals)
+        await self._store.runs.signal_all(wanted.words)
+        self._told |= wanted.told
+        answers = await self._store.runs.submit_all([run for run, _ in wanted.runs])
+        say = _log.info if len(wanted.runs) < _BATCH else _log.debug
+        for (run, server), answer in zip(wanted.runs, answers, strict=True):
+            say("run.submitted", **run.log_context(), **server.log_context(), answer=answer)
+        if wanted.words or wanted.runs:
+            self._act.ring()
 
     def _closable(self, one: _Judged, all_: Sequence[_Judged], now: datetime) -> bool:
         """Azure calls it over, that has lasted, and there is nothing about any server but to look on.

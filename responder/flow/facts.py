@@ -1,79 +1,221 @@
-"""Gathering the facts of a decision from the store; one place for decisions, steps and `responder decide`."""
+"""Gathering the facts of a decision from the store; one place for decisions, steps and `responder decide`.
+
+What all decisions of a turn share (open outages, journals) is read once (`turn`); what is read of each server is read
+for many servers at a time (`gather`). Nothing here asks the store about one server after the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
-from responder.core import copies, cutovers, decisions, evidence, outages, regions, runs, servers, tolerances, urgency
-from responder.store import sqlite
+from responder.core import (
+    copies,
+    cutovers,
+    decisions,
+    errors,
+    evidence,
+    outages,
+    regions,
+    runs,
+    servers,
+    tolerances,
+    urgency,
+    vantages,
+    witness,
+)
+from responder.flow import known_estate, pauses
+from responder.store import apart, sqlite
+from responder.store import journals as rows
 
 _LIVE = (copies.State.RESTORING, copies.State.READY)
+_BATCH = 500
+_NOTHING: tuple[copies.Copy, cutovers.Consent | None] = (copies.Copy(), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What every decision of one turn is taken on."""
+
+    still_open: Sequence[outages.Outage]
+    """Outages that we are not finished with, oldest first."""
+    journals: Mapping[servers.ServerId, Sequence[rows.Journal]] = field(default_factory=dict)
+    """Of each server, newest first: runs of open outages, those by hand since these began, and what has not ended."""
+    spoiled: frozenset[servers.ServerId] = frozenset()
+    """Servers with a journal that this version cannot read: nothing is decided about them."""
+
+    ill: Ill | None = None
+    """Who is not well, when that was read a moment ago."""
+
+    def runs_of(self, server_id: servers.ServerId, outage_id: outages.OutageId | None) -> list[rows.Journal]:
+        """The journals of one server in one outage (None: in no outage), newest first."""
+        return [one for one in self.journals.get(server_id, ()) if one.run.outage_id == outage_id]
+
+    def active(self, server_id: servers.ServerId) -> runs.Run | None:
+        """The run of that server that had not ended when the turn began."""
+        return next((one.run for one in self.journals.get(server_id, ()) if not one.run.state.ended), None)
+
+    def pair_impaired(self, region: regions.RegionName) -> bool:
+        """Whether an active outage is known for the paired region."""
+        pair = regions.pair_of(region)
+        return any(other.region == pair and other.active for other in self.still_open)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ill:
+    """The servers that are not well, as far as anybody says so: in peace a few."""
+
+    health: Mapping[servers.ServerId, evidence.Health]
+    """As all vantage points together see them."""
+    silent: frozenset[servers.ServerId]
+    """Those among them that some vantage point finds silent."""
+    said: Mapping[servers.ServerId, witness.Statement]
+    """What Resource Health last said, of every server it ever spoke of."""
+
+
+async def ill(store: sqlite.Store) -> Ill:
+    """Who is silent to somebody, or spoken ill of by Resource Health."""
+    found: dict[servers.ServerId, evidence.Health] = {}
+    after: servers.ServerId | None = servers.ServerId("")
+    while after is not None:
+        page, after = await store.estate.silent(after)
+        found |= {id_: vantages.combined(looks) for id_, looks in page.items()}
+    silent, said = frozenset(found), await store.estate.statements()
+    reported = [id_ for id_, statement in said.items() if statement.unhealthy and id_ not in silent]
+    if reported:
+        found |= dict.fromkeys(reported, evidence.Health()) | await store.estate.health(reported)
+    return Ill(health=found, silent=silent, said=said)
+
+
+async def turn(
+    store: sqlite.Store,
+    ill: Ill | None = None,
+    *,
+    about: outages.Outage | None = None,
+    of: Collection[servers.ServerId] | None = None,
+) -> Turn:
+    """Read what a turn's decisions share.
+
+    Args:
+        ill: who is not well, when that was read a moment ago.
+        about: an outage that counts although it may be closed.
+        of: the journals of these servers only. None: of all.
+    """
+    still_open = await store.outages.open()
+    counted = {outage.id: outage for outage in (*still_open, *([about] if about else []))}
+    if not counted:
+        return Turn(still_open=still_open, ill=ill)
+    since = min(outage.impact_start for outage in counted.values())
+    found, spoiled = await store.journals.read(rows.Wanted(outages=list(counted), since=since, servers=of))
+    by_server: dict[servers.ServerId, list[rows.Journal]] = defaultdict(list)
+    for journal in found:
+        by_server[journal.run.server_id].append(journal)
+    return Turn(still_open=still_open, journals=dict(by_server), spoiled=frozenset(spoiled), ill=ill)
 
 
 async def gather(
-    store: sqlite.Store, outage: outages.Outage, affected: Sequence[servers.Server], defaults: tolerances.Tolerance
+    store: sqlite.Store,
+    outage: outages.Outage,
+    affected: Sequence[servers.Server],
+    tolerance_of: known_estate.Declared | tolerances.Tolerance,
+    known: Turn | None = None,
 ) -> list[decisions.Facts]:
-    """The facts of every affected server, in the order given."""
-    health = await store.estate.health([server.id for server in affected])
-    said = await store.estate.statements([server.id for server in affected])
-    pair, still_open = regions.pair_of(outage.region), await store.outages.open()
-    impaired = any(other.region == pair and other.active for other in still_open)
-    found = []
-    for server in affected:
-        run = await newest_restore(store, server.id, outage.id)
-        copy, consent = await copy_and_consent(store, run)
-        if copy.state not in _LIVE:
-            copy = await _promoted(store, server.id, outage, still_open) or copy
-        if copy.state not in (*_LIVE, copies.State.PROMOTED):
-            copy, consent = await _of_another(store, server.id, outage, still_open) or (copy, consent)
-        found.append(
-            decisions.Facts(
-                server=server,
-                tolerance=tolerances.read(server.tags, defaults=defaults),
-                outage=outage,
-                health=health.get(server.id, evidence.Health()),
-                copy=copy,
-                pair_impaired=impaired,
-                consent=consent,
-                witness=said.get(server.id),
+    """The facts of every affected server, in the order given; without those whose journals cannot be read.
+
+    Args:
+        tolerance_of: what reads a server's declaration, or the defaults under its tags.
+        known: what the turn's decisions share. None: it is read now, for these servers.
+
+    Raises:
+        StoreError: `store.unreadable`, when it is read now and cannot be.
+    """
+    if known is None:
+        known = await turn(store, about=outage, of=[server.id for server in affected])
+        if known.spoiled:
+            what = f"The journal of {', '.join(sorted(known.spoiled))} cannot be read by this version of responder."
+            raise errors.StoreError(apart.UNREADABLE, what, remedy="Run the version that wrote it.")
+    declared = known_estate.declared(tolerance_of)
+    impaired = known.pair_impaired(outage.region)
+    found, rest = [], pauses.Pauses()
+    for batch in pauses.batches(affected, _BATCH):
+        health, said = await _witnesses(store, [server.id for server in batch], known.ill)
+        for server in batch:
+            if server.id in known.spoiled:
+                continue
+            copy, consent = copy_of(known, server.id, outage)
+            found.append(
+                decisions.Facts(
+                    server=server,
+                    tolerance=declared(server),
+                    outage=outage,
+                    health=health.get(server.id, evidence.Health()),
+                    copy=copy,
+                    pair_impaired=impaired,
+                    consent=consent,
+                    witness=said.get(server.id),
+                )
             )
-        )
+            await rest.breathe()
     return found
 
 
-async def newest_restore(
-    store: sqlite.Store, server_id: servers.ServerId, outage_id: outages.OutageId
-) -> runs.Run | None:
-    """The run whose copy counts: the newest with a restore step."""
-    for run in await store.runs.of(server_id, outage_id):
-        if any(step.kind == "restore" for step in run.playbook.steps):
-            return run
-    return None
+async def _witnesses(
+    store: sqlite.Store, ids: Sequence[servers.ServerId], known: Ill | None
+) -> tuple[Mapping[servers.ServerId, evidence.Health], Mapping[servers.ServerId, witness.Statement]]:
+    """What our probes and Resource Health say of these; only what is not known yet is read."""
+    if known is None:
+        return await store.estate.health(ids), await store.estate.statements(ids)
+    health = {id_: known.health[id_] for id_ in ids if id_ in known.health}
+    others = [id_ for id_ in ids if id_ not in known.health]
+    return (health | await store.estate.health(others) if others else health), known.said
 
 
-async def _promoted(
-    store: sqlite.Store, server_id: servers.ServerId, outage: outages.Outage, still_open: Sequence[outages.Outage]
-) -> copies.Copy | None:
+def copy_of(
+    known: Turn, server_id: servers.ServerId, outage: outages.Outage
+) -> tuple[copies.Copy, cutovers.Consent | None]:
+    """The copy that counts for one server in one outage, and the newest human word about it."""
+    if server_id not in known.journals:
+        return _NOTHING
+    copy, consent = _newest(known, server_id, outage.id)
+    if copy.state not in _LIVE:
+        copy = _promoted(known, server_id, outage) or copy
+    if copy.state not in (*_LIVE, copies.State.PROMOTED):
+        copy, consent = _of_another(known, server_id, outage) or (copy, consent)
+    return copy, consent
+
+
+def _newest(
+    known: Turn, server_id: servers.ServerId, outage_id: outages.OutageId
+) -> tuple[copies.Copy, cutovers.Consent | None]:
+    """Of the newest run with a restore step."""
+    for journal in known.runs_of(server_id, outage_id):
+        if any(step.kind == "restore" for step in journal.run.playbook.steps):
+            return runs.copy_of(journal.run, journal.steps), consent_of(newest_word(journal.words))
+    return _NOTHING
+
+
+def _promoted(known: Turn, server_id: servers.ServerId, outage: outages.Outage) -> copies.Copy | None:
     """The copy that applications run on already: for this outage, for another open one, or by hand since it began.
 
     Another copy of the old server would lack everything they have written since.
     """
-    for cause in dict.fromkeys([outage.id, *(other.id for other in still_open), None]):
-        for run in await store.runs.of(server_id, cause):
-            copy = runs.copy_of(run, await store.runs.steps(run.id))
-            if copy.state is copies.State.PROMOTED and (cause or run.created_at >= outage.impact_start):
+    for cause in dict.fromkeys([outage.id, *(other.id for other in known.still_open), None]):
+        for journal in known.runs_of(server_id, cause):
+            copy = runs.copy_of(journal.run, journal.steps)
+            if copy.state is copies.State.PROMOTED and (cause or journal.run.created_at >= outage.impact_start):
                 return copy
     return None
 
 
-async def _of_another(
-    store: sqlite.Store, server_id: servers.ServerId, outage: outages.Outage, still_open: Sequence[outages.Outage]
+def _of_another(
+    known: Turn, server_id: servers.ServerId, outage: outages.Outage
 ) -> tuple[copies.Copy, cutovers.Consent | None] | None:
     """The copy that another open outage has made or is making, and the word about it: a second one is of no use."""
-    for other in still_open:
+    for other in known.still_open:
         if other.id != outage.id and other.region == outage.region:
-            found = await copy_and_consent(store, await newest_restore(store, server_id, other.id))
+            found = _newest(known, server_id, other.id)
             if found[0].state in _LIVE:
                 return found
     return None
@@ -90,14 +232,6 @@ async def leading(
             if urgency.of(decision) > urgency.of(found[1]):
                 found = other, decision
     return found
-
-
-async def copy_and_consent(store: sqlite.Store, run: runs.Run | None) -> tuple[copies.Copy, cutovers.Consent | None]:
-    """What a run's journal says of its copy, and the newest human word about it."""
-    if run is None:
-        return copies.Copy(), None
-    word = newest_word(await store.runs.signals(run.id))
-    return runs.copy_of(run, await store.runs.steps(run.id)), consent_of(word)
 
 
 def newest_word(signals: Sequence[runs.Signal]) -> runs.Signal | None:

@@ -6,30 +6,45 @@ suspected outage as any other, and its rules keep cut-overs for humans.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import asyncio
+import functools
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from responder.core import announcements, evidence, outages, regions, suspicions
+from responder.core import announcements, outages, regions, suspicions
+from responder.flow import facts, known_estate, pauses
 from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
 
 _NAMED = 10  # servers listed in an announcement
+_MANY = 1000
+"""Sights; more are judged in a thread, so that nobody waits for it."""
+_LARGE, _COUNT_LASTS = 10_000, timedelta(seconds=15)
+"""Servers of an estate that takes a while to count, and how long a count is used."""
 
 
 class Suspect:
-    """One turn looks at the whole estate once, as the store has it."""
+    """One turn looks at the servers that are not well, and counts the others: in peace that is next to nothing."""
 
-    def __init__(self, store: sqlite.Store, policy: suspicions.Policy) -> None:
+    def __init__(
+        self, store: sqlite.Store, policy: suspicions.Policy, estate: known_estate.KnownEstate | None = None
+    ) -> None:
         self._store = store
         self._policy = policy
+        self._estate = estate or known_estate.KnownEstate(store)
+        self._counted: tuple[datetime, Mapping[regions.RegionName, int]] = datetime.min.replace(tzinfo=UTC), {}
 
-    async def turn(self, now: datetime) -> suspicions.Findings:
-        """Judge, write, tell. What was told once is not told again."""
-        sights = await self._sights()
-        found = suspicions.judge(sights, await self._store.outages.open(), self._policy, now)
+    async def turn(self, now: datetime, ill: facts.Ill | None = None) -> suspicions.Findings:
+        """Judge, write, tell. What was told once is not told again. `ill`: as read a moment ago."""
+        still_open, sights = await self._store.outages.open(), await self._sights(ill, now)
+        # Too few to be suspicious, and no suspicion to end: nothing depends on how many others are well.
+        many = len(sights) >= self._policy.least or any(outage.ours for outage in still_open)
+        well = await self._well(now) if many else {}
+        judge = functools.partial(suspicions.judge, sights, still_open, self._policy, now, well=well)
+        found = await asyncio.to_thread(judge) if len(sights) > _MANY else judge()
         for outage in found.raised:
             await self._begin(outage, found.views[outage.region], now)
         for outage in found.ended:
@@ -42,12 +57,28 @@ class Suspect:
             await self._store.outbox.put([_blind(found.blind, now)])
         return found
 
-    async def _sights(self) -> list[suspicions.Sight]:
-        health, said = await self._store.estate.health(), await self._store.estate.statements()
-        return [
-            suspicions.Sight(server=server, health=health.get(server.id, evidence.Health()), said=said.get(server.id))
-            for server in await self._store.estate.servers()
-        ]
+    async def _well(self, now: datetime) -> Mapping[regions.RegionName, int]:
+        """How many others answer, by region. Over a large estate the count is used for a few seconds."""
+        at, counted = self._counted
+        if len(await self._estate.now()) < _LARGE or abs(now - at) > _COUNT_LASTS:
+            counted = await self._store.estate.well(now - self._policy.evidence.fresh)
+            self._counted = now, counted
+        return counted
+
+    async def _sights(self, ill: facts.Ill | None, now: datetime) -> list[suspicions.Sight]:
+        """Every server that some vantage finds silent, or that Resource Health speaks ill of and that is not well."""
+        ill = ill or await facts.ill(self._store)
+        estate, found, rest = await self._estate.now(), [], pauses.Pauses()
+        for id_, health in ill.health.items():
+            server = estate.get(id_)
+            if server is None:
+                continue
+            sight = suspicions.Sight(server=server, health=health, said=ill.said.get(id_))
+            # Who is well and silent to nobody is among those that the store counts.
+            if id_ in ill.silent or suspicions.see(sight, self._policy, now) is not suspicions.Seen.WELL:
+                found.append(sight)
+            await rest.breathe()
+        return found
 
     async def _begin(self, outage: outages.Outage, view: suspicions.View, now: datetime) -> None:
         await self._write(outage, _suspected(outage, view, now))

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, overload
 
 import pydantic
+import pydantic_core
 
 from responder.core import errors
 
@@ -25,9 +26,13 @@ MAPPING = dict[str, Any]
 
 def dump(value: T, kind: type[T]) -> str:
     """The value as JSON: durations in ISO 8601, times with their offset."""
-    # Built with json.dumps, because pydantic's own writer refuses a lone surrogate, which JSON may carry to us.
-    plain = _adapter(kind).dump_python(value, mode="json")
-    return clean(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
+    adapter = _adapter(kind)
+    try:
+        return adapter.dump_json(value).decode()
+    except pydantic_core.PydanticSerializationError:
+        # Pydantic's own writer, three times as fast, refuses a lone surrogate, which JSON may carry to us.
+        plain = adapter.dump_python(value, mode="json")
+        return clean(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))
 
 
 def load(text: str, kind: type[T]) -> T:

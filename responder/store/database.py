@@ -117,3 +117,24 @@ class Database(abc.ABC):
     @abc.abstractmethod
     async def close(self) -> None:
         """Finish what is under way and let go. Twice is once."""
+
+
+def insert(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> list[Row]:
+    """One statement for many rows at a time: `sql` has `VALUES {rows}`; no two rows may have the same key.
+
+    Not `executemany`: on SQLite it has to win the interpreter back from a busy event loop for each row, and on
+    PostgreSQL every row is a message.
+
+    Returns:
+        What the statement returns, if it says `RETURNING`.
+    """
+    found: list[Row] = []
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        part = rows[first : first + _ROWS_AT_ONCE]
+        places = ", ".join(["(" + ", ".join("?" * len(part[0])) + ")"] * len(part))
+        found += connection.execute(sql.format(rows=places), [value for row in part for value in row]).fetchall()
+    return found
+
+
+_ROWS_AT_ONCE = 500
+"""In one statement. Both databases take 32,766 values."""

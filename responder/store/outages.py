@@ -5,8 +5,11 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import functools
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from responder.core import decisions as core_decisions
 from responder.core import outages as core_outages
@@ -16,6 +19,24 @@ from responder.store import apart, codec, database
 Decided = tuple[core_decisions.Decision, core_decisions.Facts]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which of many decisions are wanted."""
+
+    limit: int = 500
+    offset: int = 0
+    action: str | None = None
+    """Only those. None: all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A decision, with what it knew as it is stored."""
+
+    decision: core_decisions.Decision
+    facts: dict[str, Any]
+
+
 class Outages:
     """Outages by id, each with its latest decision per server and the history of all."""
 
@@ -23,6 +44,7 @@ class Outages:
         self._base = base
         self._apart = apart.Apart("outages")
         self._decisions_apart = apart.Apart("decisions")
+        self._read: dict[str, tuple[str, core_outages.Outage]] = {}
 
     async def put(self, outages: Sequence[core_outages.Outage]) -> None:
         """Insert or replace. A closed outage reopens when the new value is active and newer (by Azure's time)."""
@@ -44,9 +66,16 @@ class Outages:
         What this version cannot read is left to the one that wrote it.
         """
         rows = await self._base.rows("SELECT id, body FROM outages WHERE closed_at IS NULL ORDER BY heard_at, id")
-        kind = core_outages.Outage
-        read = (self._apart.read(row["id"], functools.partial(codec.load, row["body"], kind)) for row in rows)
-        return [outage for outage in read if outage is not None]
+        read = (self._apart.read(row["id"], functools.partial(self._known, row["id"], row["body"])) for row in rows)
+        found = [outage for outage in read if outage is not None]
+        self._read = {outage.id: self._read[outage.id] for outage in found}
+        return found
+
+    def _known(self, id: str, body: str) -> core_outages.Outage:
+        """One that thousands of subscriptions were told of takes a while to read: only when it has changed."""
+        if self._read.get(id, ("", None))[0] != body:
+            self._read[id] = body, codec.load(body, core_outages.Outage)
+        return self._read[id][1]
 
     async def list(self, limit: int = 100) -> builtins.list[core_outages.Outage]:
         """All, newest first."""
@@ -73,12 +102,38 @@ class Outages:
 
     async def put_decisions(self, decided: Sequence[Decided]) -> None:
         """Append to the history and make them the latest of their servers, all in one transaction."""
-        if decided:
-            await self._base.execute_transaction(lambda c: _append(c, decided))
+        rows = [_row(decision, facts) for decision, facts in decided]
+        if rows:
+            await self._base.execute_transaction(lambda c: _append(c, rows))
+
+    async def said(self, outage_id: core_outages.OutageId) -> dict[servers.ServerId, str]:
+        """What the latest decision of each server says (`Decision.says`)."""
+        sql = _LATEST_OF.format(what="d.says") + _OF_OUTAGE
+        return {row["server_id"]: row["says"] for row in await self._base.rows(sql, {"outage": outage_id})}
+
+    async def actions(self, outage_id: core_outages.OutageId) -> dict[str, int]:
+        """How many of the latest decisions about an outage there are, by action."""
+        rows = await self._base.rows(_ACTIONS, {"outage": outage_id})
+        return {row["action"]: int(row["servers"]) for row in rows}
+
+    async def decided(self, outage_id: core_outages.OutageId, page: Page) -> builtins.list[Known]:
+        """A page of the latest decisions about an outage, by server id, each with its facts as stored.
+
+        One that this version cannot read is left to the one that wrote it.
+        """
+        only = "AND d.action = :action" if page.action is not None else ""
+        asked = {"outage": outage_id, "action": page.action, "limit": page.limit, "offset": page.offset}
+        sql = f"{_LATEST} {_OF_OUTAGE} {only} ORDER BY latest.server_id LIMIT :limit OFFSET :offset"
+        found = []
+        for row in await self._base.rows(sql, asked):
+            decision = self._decision(row, outage_id)
+            if decision is not None:
+                found.append(Known(decision=decision, facts=json.loads(row["facts"])))
+        return found
 
     async def decisions(self, outage_id: core_outages.OutageId) -> dict[servers.ServerId, core_decisions.Decision]:
         """The latest decision of each server that has one. One that this version cannot read is taken anew."""
-        rows = await self._base.rows(_LATEST + "WHERE latest.outage_id = :outage", {"outage": outage_id})
+        rows = await self._base.rows(_LATEST + _OF_OUTAGE, {"outage": outage_id})
         found = {row["server_id"]: self._decision(row, outage_id) for row in rows}
         return {server_id: decision for server_id, decision in found.items() if decision is not None}
 
@@ -105,16 +160,21 @@ class Outages:
 
 _DECISION, _FACTS = core_decisions.Decision, core_decisions.Facts
 
-_LATEST = """
-    SELECT latest.server_id, d.body, d.facts
+_LATEST_OF = """
+    SELECT latest.server_id, {what}
     FROM latest_decisions AS latest JOIN decisions AS d ON d.id = latest.decision_id
 """
-_LATEST_OF_SERVER = _LATEST + "WHERE latest.outage_id = :outage AND latest.server_id = :server"
-_DECIDED = (
-    "INSERT INTO decisions (outage_id, server_id, at, action, body, facts) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
-)
+_LATEST = _LATEST_OF.format(what="d.body, d.facts")
+_OF_OUTAGE = "WHERE latest.outage_id = :outage"
+_LATEST_OF_SERVER = f"{_LATEST} {_OF_OUTAGE} AND latest.server_id = :server"
+_ACTIONS = f"{_LATEST_OF.format(what='d.action')} {_OF_OUTAGE}"
+_ACTIONS = f"SELECT action, COUNT(*) AS servers FROM ({_ACTIONS}) AS newest GROUP BY action"  # noqa: S608
+_NEWEST = "SELECT COALESCE(MAX(id), 0) AS newest FROM decisions WHERE outage_id = :outage"
+_DECIDED = "INSERT INTO decisions (outage_id, server_id, at, action, says, body, facts) VALUES {rows}"
 _DECIDED_LATEST = """
-    INSERT INTO latest_decisions (outage_id, server_id, decision_id) VALUES (?, ?, ?)
+    INSERT INTO latest_decisions (outage_id, server_id, decision_id)
+    SELECT outage_id, server_id, MAX(id) FROM decisions
+    WHERE outage_id = :outage AND id > :newest GROUP BY outage_id, server_id
     ON CONFLICT (outage_id, server_id) DO UPDATE SET decision_id = excluded.decision_id
 """
 _UPSERT = """
@@ -141,9 +201,15 @@ def _merge(connection: database.Connection, merged: core_outages.Outage, into: c
     connection.execute("UPDATE runs SET outage_id = ? WHERE outage_id = ?", (into, merged.id))
 
 
-def _append(connection: database.Connection, decided: Sequence[Decided]) -> None:
-    for decision, facts in decided:
-        key, at = (decision.outage, decision.server), codec.stamp(decision.at)
-        row = (*key, at, decision.action, codec.dump(decision, _DECISION), codec.dump(facts, _FACTS))
-        number = connection.execute(_DECIDED, row).fetchone()["id"]
-        connection.execute(_DECIDED_LATEST, (*key, number))
+def _row(decision: core_decisions.Decision, facts: core_decisions.Facts) -> tuple[str, ...]:
+    body = (codec.dump(decision, _DECISION), codec.dump(facts, _FACTS))
+    at = codec.stamp(decision.at)
+    return decision.outage, decision.server, at, decision.action.value, codec.clean(decision.says), *body
+
+
+def _append(connection: database.Connection, rows: Sequence[tuple[str, ...]]) -> None:
+    outages = sorted({row[0] for row in rows})
+    before = {outage: connection.execute(_NEWEST, {"outage": outage}).fetchone()["newest"] for outage in outages}
+    database.insert(connection, _DECIDED, rows)
+    for outage, newest in before.items():
+        connection.execute(_DECIDED_LATEST, {"outage": outage, "newest": newest})

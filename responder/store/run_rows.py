@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from responder.core import errors, playbooks, runs
 from responder.store import codec, database
 
-_INSERT = """
-    INSERT INTO runs (id, server_id, outage_id, playbook, params, created_at, created_by,
-                      state, step, fence, wake_at, waiting_for, ended_at, why)
-    VALUES (:id, :server_id, :outage_id, :playbook, :params, :created_at, :created_by,
-            :state, :step, :fence, :wake_at, :waiting_for, :ended_at, :why)
-    ON CONFLICT DO NOTHING
-"""
+_COLUMNS = (
+    "id", "server_id", "outage_id", "playbook", "params", "created_at", "created_by",
+    "state", "step", "fence", "wake_at", "waiting_for", "ended_at", "why",
+)  # fmt: skip
+_INSERT = f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES {{rows}} ON CONFLICT DO NOTHING RETURNING id"  # noqa: S608
 _WRITE = """
     UPDATE runs SET state = :state, step = :step, wake_at = :wake_at, waiting_for = :waiting_for,
                     ended_at = :ended_at, why = :why
@@ -40,18 +40,33 @@ _SIGNALLED = """
 """
 
 
-def insert(connection: database.Connection, run: runs.Run) -> bool:
-    """Add a run; False when its id is known or its server has an active run."""
-    row = {
+def insert(connection: database.Connection, added: Sequence[runs.Run]) -> set[runs.RunId]:
+    """Add runs; the ids of those that were, for an id may be known and a server have an active run."""
+    rows = [tuple(_row(run)[column] for column in _COLUMNS) for run in added]
+    return {row["id"] for row in database.insert(connection, _INSERT, rows)}
+
+
+def _row(run: runs.Run) -> dict[str, Any]:
+    return {
         **_moving(run),
         "server_id": run.server_id,
         "outage_id": run.outage_id,
-        "playbook": codec.dump(run.playbook, playbooks.Playbook),
+        "playbook": _snapshot(run.playbook),
         "params": codec.dump(dict(run.params), codec.MAPPING),
         "created_at": codec.stamp(run.created_at),
         "created_by": codec.clean(run.created_by),
     }
-    return connection.execute(_INSERT, row).rowcount == 1
+
+
+def _snapshot(playbook: playbooks.Playbook) -> str:
+    """The playbook as text; a wave starts the same one ten thousand times."""
+    global _newest_snapshot
+    if _newest_snapshot is None or _newest_snapshot[0] is not playbook:
+        _newest_snapshot = playbook, codec.dump(playbook, playbooks.Playbook)
+    return _newest_snapshot[1]
+
+
+_newest_snapshot: tuple[playbooks.Playbook, str] | None = None
 
 
 def write(connection: database.Connection, run: runs.Run, record: runs.StepRecord | None, at: datetime) -> bool:
@@ -74,7 +89,7 @@ def run(row: database.Row) -> runs.Run:
         id=row["id"],
         server_id=row["server_id"],
         outage_id=row["outage_id"],
-        playbook=codec.load(row["playbook"], playbooks.Playbook),
+        playbook=_playbook(row["playbook"]),
         params=codec.load(row["params"], codec.MAPPING),
         state=runs.State(row["state"]),
         step=row["step"],
@@ -86,6 +101,12 @@ def run(row: database.Row) -> runs.Run:
         ended_at=codec.moment_or_none(row["ended_at"]),
         why=row["why"],
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _playbook(text: str) -> playbooks.Playbook:
+    """Of one wave there are ten thousand snapshots of the same playbook."""
+    return codec.load(text, playbooks.Playbook)
 
 
 def journal_line(row: database.Row) -> dict[str, Any]:

@@ -39,7 +39,13 @@ class Runs:
 
     async def submit(self, run: core_runs.Run) -> Submitted:
         """Add a run. Asking twice is once, and never raises for it."""
-        return await self._base.execute_transaction(lambda c: _submit(c, run))
+        return (await self.submit_all([run]))[0]
+
+    async def submit_all(self, runs: Sequence[core_runs.Run]) -> builtins.list[Submitted]:
+        """Add many, in one transaction; for each what became of it, in the order given."""
+        if not runs:
+            return []
+        return await self._base.execute_transaction(lambda c: _submit(c, runs))
 
     async def claim(
         self, now: datetime, *, excluding: Collection[core_runs.RunId] = (), only: core_runs.RunId | None = None
@@ -131,6 +137,15 @@ class Runs:
         """
         await self._base.execute_transaction(lambda c: run_rows.add_signal(c, signal))
 
+    async def signal_all(self, signals: Sequence[core_runs.Signal]) -> None:
+        """Keep many words, in one transaction.
+
+        Raises:
+            RefusedError: `run.unknown`; then none is kept.
+        """
+        if signals:
+            await self._base.execute_transaction(lambda c: _signal(c, signals))
+
     async def signals(self, run_id: core_runs.RunId) -> builtins.list[core_runs.Signal]:
         """All of them, taken or not, oldest first."""
         rows = await self._base.rows("SELECT * FROM signals WHERE run_id = :run ORDER BY id", {"run": run_id})
@@ -165,8 +180,18 @@ def _write(
     return written
 
 
-def _submit(connection: database.Connection, run: core_runs.Run) -> Submitted:
-    if run_rows.insert(connection, run):
-        return Submitted.CREATED
-    known = connection.execute("SELECT 1 FROM runs WHERE id = ?", (run.id,)).fetchone()
-    return Submitted.EXISTS if known else Submitted.BUSY
+def _signal(connection: database.Connection, signals: Sequence[core_runs.Signal]) -> None:
+    for signal in signals:
+        run_rows.add_signal(connection, signal)
+
+
+def _submit(connection: database.Connection, added: Sequence[core_runs.Run]) -> builtins.list[Submitted]:
+    created = run_rows.insert(connection, added)
+    others = codec.listed(run.id for run in added if run.id not in created)
+    sql = "SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(:ids))"
+    known = {row["id"] for row in connection.execute(sql, {"ids": others})}
+    found = []
+    for run in added:
+        exists = Submitted.EXISTS if run.id in known else Submitted.BUSY
+        found.append(Submitted.CREATED if run.id in created else exists)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from responder.store import checkpoints, database, estate, history, intake, outages, outbox, polls, runs
+from responder.store import checkpoints, database, estate, history, intake, journals, outages, outbox, polls, runs
 
 if TYPE_CHECKING:
     from responder import settings
@@ -29,6 +29,7 @@ class Store:
     outages: outages.Outages
     history: history.History
     runs: runs.Runs
+    journals: journals.Journals
     outbox: outbox.Outbox
     polls: polls.Polls
     lock: Holding | None
@@ -53,6 +54,7 @@ def assemble(base: database.Database, lock: Holding | None) -> Store:
         outages=outages.Outages(base),
         history=history.History(base),
         runs=runs.Runs(base),
+        journals=journals.Journals(base),
         outbox=outbox.Outbox(base),
         polls=polls.Polls(base),
         lock=lock,

@@ -6,9 +6,15 @@ import argparse
 import asyncio
 
 from responder import logs
-from tests.benchmarks import hub, measures, restores, store, table, webhook
+from tests.benchmarks import estate, hub, measures, restores, store, table, webhook
 
-_ALL = {"hub": hub.measure, "restores": restores.measure, "webhook": webhook.measure, "store": store.measure}
+_ALL = {
+    "hub": hub.measure,
+    "restores": restores.measure,
+    "webhook": webhook.measure,
+    "store": store.measure,
+    "estate": estate.measure,
+}
 
 
 async def _run(names: list[str], effort: measures.Effort) -> None:

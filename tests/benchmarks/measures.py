@@ -62,6 +62,8 @@ class Row:
     name: str
     unit: str
     pairs: Sequence[tuple[Sample, Sample]]
+    notes: Sequence[str] = ()
+    """What else is worth a line."""
 
     def median(self, of: Callable[[Sample, Sample], float]) -> float:
         """The median over the pairs."""

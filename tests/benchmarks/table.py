@@ -19,6 +19,10 @@ def head() -> str:
 
 def line(row: measures.Row) -> str:
     """One row. Ratios above 1 in the first column say that we are faster, in the second that we cost more."""
+    return "\n  ".join([_line(row), *row.notes])
+
+
+def _line(row: measures.Row) -> str:
     return _LINE.format(
         row.name,
         row.unit,

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-ROWS = {"hub": ["hub"], "restores": ["restores"], "webhook": ["webhook"], "store": ["store: submit", "store: steps"]}
+ROWS = {
+    "hub": ["hub"],
+    "restores": ["restores"],
+    "webhook": ["webhook"],
+    "store": ["store: submit", "store: steps"],
+    "estate": ["estate: match", "estate: decide"],
+}
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -22,7 +28,7 @@ def test_each_benchmark_prints_its_rows_and_leaves_nothing(name: str, tmp_path: 
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stderr
-    printed = ended.stdout.splitlines()[2:]
+    printed = [line for line in ended.stdout.splitlines()[2:] if not line.startswith("  ")]
     assert [line[:18].rstrip() for line in printed] == ROWS[name]
     assert all(line.split()[-1] == "1" for line in printed), "one turn"
     assert list(tmp_path.iterdir()) == []

@@ -237,18 +237,6 @@ def test_where_regions_come_and_go_any_order_of_arrival_ends_in_the_same_outages
     assert essence(told(*arrived)) == essence(told(*in_order))
 
 
-@pytest.mark.parametrize(
-    "late", [{"false_positive": True}, {"status": events.Status.RESOLVED}], ids=["withdrawn", "over"]
-)
-def test_an_old_end_that_another_subscription_was_told_comes_late_and_changes_nothing(late: dict[str, Any]):
-    """It was told of the region, and has not been left out since: as if it had come in time."""
-    other = listed(1, BOTH, subscription_id=cases.OTHER_SUBSCRIPTION, **late)
-    again, west_left_out = listed(2, BOTH), listed(3, {"eastus2": POSTGRESQL})
-    in_order = told(other, again, west_left_out)
-    assert in_order[WESTUS].status is outages.Status.ACTIVE
-    assert essence(told(again, west_left_out, other)) == essence(in_order)
-
-
 def essence(known: dict[regions.RegionName, outages.Outage]) -> dict[str, object]:
     servers = [cases.server(), cases.server(subscription_id=cases.OTHER_SUBSCRIPTION)]
     return {
