@@ -181,13 +181,13 @@ def _look(health: evidence.Health) -> tuple[object, ...]:
 
 def _by_server(rows: Sequence[database.Row]) -> dict[core_servers.ServerId, dict[str, evidence.Health]]:
     found: dict[core_servers.ServerId, dict[str, evidence.Health]] = {}
-    for server_id, vantage, at, answered, detail, failing, answering, answer in rows:
-        last = evidence.Probe(at=codec.moment(at), answered=bool(answered), detail=detail) if at else None
-        found.setdefault(server_id, {})[vantage] = evidence.Health(
-            last=last,
-            failing_since=codec.moment_or_none(failing),
-            answering_since=codec.moment_or_none(answering),
-            last_answer_at=codec.moment_or_none(answer),
+    for row in rows:  # by position, which is faster, in the order of `_LOOKS`
+        at = codec.moment_or_none(row[2])
+        found.setdefault(row[0], {})[row[1]] = evidence.Health(
+            last=evidence.Probe(at=at, answered=bool(row[3]), detail=row[4]) if at else None,
+            failing_since=codec.moment_or_none(row[5]),
+            answering_since=codec.moment_or_none(row[6]),
+            last_answer_at=codec.moment_or_none(row[7]),
         )
     return found
 

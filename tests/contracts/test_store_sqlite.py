@@ -348,7 +348,7 @@ async def test_a_restarted_daemon_need_not_wait_for_its_dead_self(backend: sqlit
 async def with_waiting_runs(store: sqlite.Store, count: int) -> None:
     def insert(connection: sqlite3.Connection) -> None:
         for i in range(count):
-            run_rows.insert(connection, samples.run(f"run-{i}", minutes=60 + i))
+            run_rows.insert(connection, [samples.run(f"run-{i}", minutes=60 + i)])
         connection.execute("UPDATE runs SET state = 'waiting'")
 
     await store.database.execute_transaction(insert)
