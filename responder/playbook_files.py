@@ -1,58 +1,235 @@
-"""Playbook files: the shipped ones, overlaid by the user's folder. Reads files; what they mean is `core.playbooks`."""
+"""Playbook files: the shipped ones, overlaid by the user's folders. Reads files; what they mean is `core.playbooks`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
 import yaml
 
-from responder.core import errors, playbooks
+from responder import expressions
+from responder.core import contexts, errors, playbooks
+from responder.core.playbooks import nodes, templates
+
+_log = structlog.get_logger(__name__)
 
 _SHIPPED = (Path(__file__).parent / "playbooks", Path(__file__).parent.parent / "playbooks")
 """In an installed wheel, and in a checkout."""
+_LARGEST = 256 * 1024
+"""Bytes. A playbook is read by people."""
 
 
-def load_all(overlay: Path | None, kinds: Iterable[str]) -> dict[str, playbooks.Playbook]:
-    """Every playbook by name; one in `overlay` replaces the shipped one of the same name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A playbook and where it comes from."""
 
-    Raises:
-        InputError: a file that cannot be used, with file, place and remedy. Nothing is loaded then.
-    """
-    known = tuple(kinds)
-    shipped = next((folder for folder in _SHIPPED if folder.is_dir()), None)
-    if shipped is None:
-        raise errors.InputError(
-            "playbooks.not-shipped", "The shipped playbooks are missing.", remedy="Install the package again."
-        )
-    if overlay is not None and not overlay.is_dir():
-        raise errors.InputError(
-            "playbooks.no-folder", "There is no such folder.", remedy="Correct `playbooks`.", place=str(overlay)
-        )
-    found: dict[str, playbooks.Playbook] = {}
-    for folder in (shipped, overlay):
-        for path in sorted(folder.glob("*.yaml")) if folder else ():
-            found[path.stem] = load(path, known)
+    playbook: playbooks.Playbook
+    path: Path
+    shipped: bool
+    shadows: tuple[Path, ...] = ()
+    """Files of the same name that it stands before, the nearest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """Every playbook by name."""
+
+    found: Mapping[str, Found]
+    unusable: Mapping[str, errors.InputError] = field(default_factory=dict)
+    """Playbooks that are not there because a step kind they use cannot be used on this machine, and why."""
+
+    @property
+    def playbooks(self) -> dict[str, playbooks.Playbook]:
+        """The playbooks alone."""
+        return {name: found.playbook for name, found in self.found.items()}
+
+
+def language(
+    kinds: Mapping[str, object], unusable: Mapping[str, errors.InputError] | None = None
+) -> playbooks.Language:
+    """What playbooks may be written in, with these step kinds."""
+    return playbooks.Language(
+        kinds={name: playbooks.described(name, kind) for name, kind in kinds.items()},
+        expressions=expressions.Cel(),
+        vocabulary=contexts.TYPES,
+        unusable={name: str(error) for name, error in (unusable or {}).items()},
+    )
+
+
+def shipped_folder() -> Path:
+    """Where the shipped playbooks lie."""
+    found = next((folder for folder in _SHIPPED if folder.is_dir()), None)
+    if found is None:
+        remedy = "Install the package again."
+        raise errors.InputError("playbooks.not-shipped", "The shipped playbooks are missing.", remedy=remedy)
     return found
 
 
-def load(path: Path, kinds: Iterable[str]) -> playbooks.Playbook:
+def load_all(overlay: Path | Sequence[Path] | None, kinds: Mapping[str, object]) -> dict[str, playbooks.Playbook]:
+    """Every playbook by name, when no step kind is unusable; see `library`."""
+    return library(overlay, language(kinds)).playbooks
+
+
+def library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language) -> Library:
+    """Every playbook by name; one in a later folder replaces those of the same name before.
+
+    Raises:
+        InputError: a file that cannot be used, with file, line, column and remedy. Nothing is loaded then.
+    """
+    found: dict[str, Found] = {}
+    unusable: dict[str, errors.InputError] = {}
+    for path, shipped in files(overlay):
+        name, examined = path.stem, examine(path, speech)
+        if examined.playbook is not None:
+            before = found.get(name)
+            shadows = (before.path, *before.shadows) if before else ()
+            found[name] = Found(playbook=examined.playbook, path=path, shipped=shipped, shadows=shadows)
+            unusable.pop(name, None)
+            continue
+        if not _only_unusable(examined):
+            raise _first(examined.problems)
+        # What it replaces must not come back in its place: its owner did not want that one.
+        found.pop(name, None)
+        unusable[name] = examined.problems[0]
+    for error in unusable.values():
+        _log.error("playbook.unusable", error=str(error))
+    return Library(found=found, unusable=unusable)
+
+
+def files(overlay: Path | Sequence[Path] | None) -> Iterator[tuple[Path, bool]]:
+    """Every file in the order in which they replace each other, and whether it is a shipped one.
+
+    Raises:
+        InputError: a folder that is not there.
+    """
+    folders = [overlay] if isinstance(overlay, Path) else list(overlay or ())
+    for folder in folders:
+        if not folder.is_dir():
+            raise errors.InputError(
+                "playbooks.no-folder", "There is no such folder.", remedy="Correct `playbooks`.", place=str(folder)
+            )
+    for folder, shipped in ((shipped_folder(), True), *((folder, False) for folder in folders)):
+        yield from ((path, shipped) for path in sorted(folder.glob("*.yaml")))
+
+
+def examine(path: Path, speech: playbooks.Language) -> playbooks.Examined:
+    """One file, with everything that is wrong with it. Raises nothing."""
+    try:
+        text = _text(path)
+    except errors.InputError as error:
+        return playbooks.Examined(playbook=None, problems=(error,))
+    return examine_text(text, name=path.stem, place=str(path), speech=speech)
+
+
+def examine_text(text: str, *, name: str, place: str, speech: playbooks.Language) -> playbooks.Examined:
+    """The same for a text that lies in no file."""
+    try:
+        return playbooks.examine(_nodes(text, place), name=name, place=place, language=speech)
+    except errors.InputError as error:
+        return playbooks.Examined(playbook=None, problems=(error,))
+
+
+def load(path: Path, kinds: Mapping[str, object]) -> playbooks.Playbook:
     """One playbook file.
 
     Raises:
-        InputError: no YAML, or not a playbook; names file, line or field, and the remedy.
+        InputError: no YAML, or not a playbook; names file, line, column and the remedy.
     """
+    examined = examine(path, language(kinds))
+    if examined.playbook is None:
+        raise _first(examined.problems)
+    return examined.playbook
+
+
+def _only_unusable(examined: playbooks.Examined) -> bool:
+    return bool(examined.unusable) and all(p.error_id == "playbook.unusable-step" for p in examined.problems)
+
+
+def _first(problems: Sequence[errors.InputError]) -> errors.InputError:
+    first, others = problems[0], len(problems) - 1
+    if not others:
+        return first
+    more = f"{first.remedy} And {others} more: `responder playbooks lint` shows all.".strip()
+    return errors.InputError(first.error_id, first.message, remedy=more, place=first.place)
+
+
+def _text(path: Path) -> str:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, ValueError) as error:  # the latter for bytes that are no text, and dates that are none
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or "some text or value in it cannot be read"
-        raise errors.InputError(
-            "playbook.not-yaml", f"This is not YAML: {problem}.", remedy="Correct it there.", place=place
-        ) from error
+        if path.stat().st_size > _LARGEST:
+            text = f"The file is larger than {_LARGEST // 1024} KiB."
+            raise errors.InputError("playbook.too-large", text, remedy="Shorten it.", place=str(path))
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        text = "This is not YAML: it is not UTF-8 text."
+        raise errors.InputError("playbook.not-yaml", text, remedy="Save it as UTF-8.", place=str(path)) from error
     except OSError as error:
-        raise errors.InputError(
-            "playbook.unreadable", "The file cannot be read.", remedy="Check its rights.", place=str(path)
-        ) from error
-    return playbooks.read(document, name=path.stem, place=str(path), kinds=kinds)
+        remedy = "Check its rights."
+        raise errors.InputError("playbook.unreadable", "It cannot be read.", remedy=remedy, place=str(path)) from error
+
+
+def _nodes(text: str, place: str) -> nodes.Node:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            remedy = "See the shipped playbooks."
+            raise errors.InputError("playbook.not-a-mapping", "It is empty.", remedy=remedy, place=f"{place}:1:1")
+        return _Composed(text, place).node(root)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a number that is none
+        mark = getattr(error, "problem_mark", None)
+        where = f"{place}:{mark.line + 1}:{mark.column + 1}" if mark else place
+        problem = getattr(error, "problem", None) or "some text or value in it cannot be read"
+        message = f"This is not YAML: {problem}."
+        raise errors.InputError("playbook.not-yaml", message, remedy="Correct it there.", place=where) from error
+
+
+class _Composed:
+    """YAML's tree as nodes. One visit for each: no node stands for several."""
+
+    def __init__(self, text: str, place: str) -> None:
+        self._text = text
+        self._place = place
+        self._seen: set[int] = set()
+        self._values = yaml.SafeLoader("")
+
+    def node(self, found: yaml.Node) -> nodes.Node:
+        at = nodes.At(found.start_mark.line + 1, found.start_mark.column + 1)
+        if id(found) in self._seen:
+            place = f"{self._place}:{at.line}:{at.column}"
+            text = "What stands here is used again by an alias (*)."
+            raise errors.InputError("playbook.alias", text, remedy="Write it out at both places.", place=place)
+        self._seen.add(id(found))
+        match found:
+            case yaml.MappingNode():
+                return nodes.Fields(tuple((self._scalar(key), self.node(item)) for key, item in found.value), at)
+            case yaml.SequenceNode():
+                return nodes.Items(tuple(self.node(item) for item in found.value), at)
+        return self._scalar(found)
+
+    def _scalar(self, found: yaml.Node) -> nodes.Scalar:
+        at = nodes.At(found.start_mark.line + 1, found.start_mark.column + 1)
+        if not isinstance(found, yaml.ScalarNode):
+            place = f"{self._place}:{at.line}:{at.column}"
+            remedy = "Put a value with { or [ in quotes."
+            raise errors.InputError("playbook.not-a-name", "A name is one word.", remedy=remedy, place=place)
+        start, raw = found.start_mark.index, self._text[found.start_mark.index : found.end_mark.index]
+        first_line = str(found.value).strip().partition("\n")[0].partition(" ")[0]
+        offset = max(raw.find(first_line), 0) if first_line else 0
+        spots, i = [], -1
+        while (i := raw.find(templates.OPEN, i + 1)) >= 0:
+            spots.append(self._at(start + i + len(templates.OPEN)))
+        return nodes.Scalar(self._value(found), at, self._at(start + offset), tuple(spots))
+
+    def _value(self, found: yaml.ScalarNode) -> bool | int | float | str | None:
+        """What the text stands for. A date stays a text: no snapshot keeps a date."""
+        kind = found.tag.rpartition(":")[2]
+        if kind in ("null", "bool", "int", "float"):
+            value = self._values.construct_object(found)
+            assert value is None or isinstance(value, bool | int | float)
+            return value
+        return str(found.value)
+
+    def _at(self, index: int) -> nodes.At:
+        line = self._text.count("\n", 0, index) + 1
+        return nodes.At(line, index - (self._text.rfind("\n", 0, index) + 1) + 1)

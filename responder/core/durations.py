@@ -44,6 +44,21 @@ def parse(text: str, *, place: str = "") -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def write(value: timedelta) -> str:
+    """The one spelling that `parse` reads back as exactly this: `1d2h`, `1h30m`, `45s`, `0.5s`."""
+    micro = round(value / timedelta(microseconds=1))
+    sign, micro = ("-", -micro) if micro < 0 else ("", micro)
+    seconds, fraction = divmod(micro, 1_000_000)
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3_600)
+    minutes, seconds = divmod(rest, 60)
+    last = f"{seconds}.{fraction:06d}".rstrip("0") if fraction else str(seconds)
+    parts = [f"{n}{unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "m")) if n]
+    if last != "0" or not parts:
+        parts.append(f"{last}s")
+    return sign + "".join(parts)
+
+
 def moment(at: datetime, now: datetime) -> str:
     """A moment as it is said at `now`: the time of day, and the date when it is far."""
     return f"{at:%H:%M:%S} UTC" if abs(at - now) < timedelta(hours=20) else f"{at:%Y-%m-%d %H:%M} UTC"

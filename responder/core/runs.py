@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
 
-from responder.core import copies, outages, playbooks, servers
+from responder.core import copies, durations, outages, playbooks, servers
 
 RunId = NewType("RunId", str)
 
@@ -99,6 +99,8 @@ class StepRecord:
     output: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
     """Why it failed, is retried, or was skipped."""
+    given: Mapping[str, Any] | None = None
+    """Its settings as they were when it was begun, where they hold expressions: they do not change under a step."""
 
 
 class Topic(StrEnum):
@@ -184,11 +186,15 @@ def new(
     )
 
 
-def begin(run: Run, record: StepRecord | None, now: datetime) -> StepRecord:
-    """The intent: written before the step acts."""
+def begin(run: Run, record: StepRecord | None, now: datetime, given: Mapping[str, Any] | None = None) -> StepRecord:
+    """The intent: written before the step acts.
+
+    Args:
+        given: its settings with every expression filled in; None: there are none to fill in.
+    """
     assert run.step is not None
     if record is None:
-        return StepRecord(id=run.step, state=StepState.BEGUN, attempts=1, started_at=now)
+        return StepRecord(id=run.step, state=StepState.BEGUN, attempts=1, started_at=now, given=given)
     return replace(record, state=StepState.BEGUN, attempts=record.attempts + 1)
 
 
@@ -204,21 +210,57 @@ def advance(run: Run, record: StepRecord, outcome: Outcome, now: datetime) -> tu
     assert run.step is not None
     step = run.playbook.step(run.step)
     assert step is not None
+    end = deadline(step, record)
     match outcome:
         case Done(output=output):
             return _next(run, now), replace(record, state=StepState.DONE, output=output, ended_at=now, why="")
+        case Wait() | Retry() if end is not None and now >= end:
+            why = f": {outcome.why}" if isinstance(outcome, Retry) else ""
+            return _failed(run, step, record, f"not done within {_span(step)}{why}", now)
         case Wait(until=until, topic=topic, saved=saved):
             waiting = replace(record, state=StepState.WAITING, saved=record.saved if saved is None else saved)
-            return replace(run, state=State.WAITING, wake_at=until, waiting_for=topic), waiting
+            due = min(until, end) if end else until
+            return replace(run, state=State.WAITING, wake_at=due, waiting_for=topic), waiting
         case Retry(after=after, why=why, saved=saved) if record.attempts < step.attempts:
             retrying = replace(
                 record, state=StepState.RETRYING, why=why, saved=record.saved if saved is None else saved
             )
-            return replace(run, state=State.WAITING, wake_at=now + after, waiting_for="retry"), retrying
+            later = now + max(after, back_off(step, record.attempts) or after)
+            due = min(later, end) if end else later
+            return replace(run, state=State.WAITING, wake_at=due, waiting_for="retry"), retrying
         case Retry(why=why):
             return _failed(run, step, record, f"gave up after {record.attempts} attempts: {why}", now)
         case Fail(why=why):
             return _failed(run, step, record, why, now)
+
+
+def deadline(step: playbooks.Step, record: StepRecord | None) -> datetime | None:
+    """When the step must be done; None: it may take as long as it takes."""
+    if step.timeout is None or record is None or record.started_at is None:
+        return None
+    return record.started_at + step.timeout
+
+
+def overdue(run: Run, record: StepRecord | None, now: datetime) -> Fail | None:
+    """The end of a step that failed before, whose time is up: it is not tried again. One that waits is looked at once
+    more, because what it waits for may be there."""
+    step = run.playbook.step(run.step or "")
+    end = deadline(step, record) if step else None
+    if step is None or record is None or end is None or now < end or record.state is not StepState.RETRYING:
+        return None
+    return Fail(why=f"not done within {_span(step)}: {record.why}")
+
+
+def back_off(step: playbooks.Step, attempts: int) -> timedelta | None:
+    """The pause that the playbook wants after so many failures; None: it says nothing."""
+    if step.first is None:
+        return None
+    grown: timedelta = step.first * 2.0 ** min(attempts - 1, 16)
+    return min(grown, step.longest) if step.longest is not None else grown
+
+
+def _span(step: playbooks.Step) -> str:
+    return durations.show(step.timeout) if step.timeout else ""
 
 
 def cancelled(run: Run, why: str, now: datetime) -> Run:
@@ -226,10 +268,18 @@ def cancelled(run: Run, why: str, now: datetime) -> Run:
     return replace(run, state=State.CANCELLED, step=None, ended_at=now, wake_at=None, waiting_for=None, why=why)
 
 
+def refused(run: Run, why: str, now: datetime) -> Run:
+    """The run that may not even start."""
+    return replace(run, state=State.FAILED, step=None, ended_at=now, wake_at=None, waiting_for=None, why=why)
+
+
 def _failed(run: Run, step: playbooks.Step, record: StepRecord, why: str, now: datetime) -> tuple[Run, StepRecord]:
     failed = replace(record, state=StepState.FAILED, ended_at=now, why=why)
     if step.on_failure == "continue":
         return _next(run, now), failed
+    if step.on_failure.startswith("step:"):
+        target = step.on_failure.removeprefix("step:")
+        return replace(run, state=State.READY, step=target, wake_at=now, waiting_for=None), failed
     ended = replace(
         run, state=State.FAILED, step=None, ended_at=now, wake_at=None, waiting_for=None, why=f"{step.id}: {why}"
     )

@@ -20,8 +20,8 @@ import structlog
 
 from responder import clock
 from responder import steps as kinds
-from responder.core import announcements, copies, errors, playbooks, runs, tolerances
-from responder.flow import facts, stages, wakes
+from responder.core import announcements, contexts, copies, errors, playbooks, runs, tolerances
+from responder.flow import facts, meaning, stages, wakes
 from responder.steps import doors
 from responder.store import apart, sqlite
 
@@ -55,13 +55,14 @@ class Act:
 
     def __init__(
         self, store: sqlite.Store, doors_: doors.Doors, defaults: tolerances.Tolerance, *,
-        wake: wakes.Wake, assess: wakes.Wake,
+        wake: wakes.Wake, assess: wakes.Wake, registry: kinds.Registry = kinds.BUILT_IN,
     ) -> None:  # fmt: skip
         self._store = store
         self._doors = doors_
         self._defaults = defaults
         self._wake = wake
         self._assess = assess
+        self._kinds = registry
         self._busy: dict[runs.RunId, asyncio.Task[None]] = {}
         self._parked: dict[runs.RunId, _Parked] = {}
         self._stopping = False
@@ -172,10 +173,43 @@ class Act:
         if record is not None and record.state is runs.StepState.RETRYING and run.wake_at and run.wake_at > clock.now():
             return await self._write(run, record)  # somebody's word woke it; that does not shorten a back-off
         outputs = {id_: record.output for id_, record in records.items() if record.state is runs.StepState.DONE}
-        if step.id not in records and not all(condition.holds(outputs) for condition in step.when):
-            passed, skipped = runs.skip(run, clock.now(), "its condition does not hold")
-            return await self._write(passed, skipped)
-        return await self._act(run, step, records, outputs)
+        gone = runs.overdue(run, record, clock.now())
+        if gone is not None and record is not None:
+            return await self._came_to(run, records, record, gone)
+        known: meaning.Values = {}
+        if meaning.is_asked(run, step, records):
+            try:
+                known = await self._values(run, records)
+            except errors.InputError as error:
+                return await self._not_yet(run, None, str(error))
+            passed = await self._passed(run, step, records, known)
+            if passed is not None:
+                return passed
+        elif step.id not in records and meaning.against(step, known, outputs):
+            return await self._write(*runs.skip(run, clock.now(), meaning.against(step, known, outputs)))
+        return await self._act(run, step, records, outputs, known)
+
+    async def _passed(
+        self, run: runs.Run, step: playbooks.Step, records: Mapping[str, runs.StepRecord], known: meaning.Values
+    ) -> runs.Run | None:
+        """The run past its requirements or its step's condition, when they do not hold."""
+        unmet = meaning.unmet(run.playbook, known) if not records else []
+        if unmet:
+            ended = runs.refused(run, f"it requires what does not hold: {' '.join(unmet)}", clock.now())
+            return await self._write(ended, None, *await self._news(ended, records, None))
+        started = meaning.notice(run, "started", known, clock.now()) if not records else None
+        if started is not None:
+            await self._store.outbox.put([started])
+        outputs = {id_: one.output for id_, one in records.items() if one.state is runs.StepState.DONE}
+        why = meaning.against(step, known, outputs)
+        return await self._write(*runs.skip(run, clock.now(), why)) if why else None
+
+    async def _values(self, run: runs.Run, records: Mapping[str, runs.StepRecord]) -> meaning.Values:
+        found = await self._situation(run)
+        situation = contexts.Situation(
+            server=found.server, tolerance=found.tolerance, outage=found.outage, decision=found.decision, run=run
+        )
+        return meaning.values(situation, records, self._kinds.declared)
 
     async def _act(
         self,
@@ -183,30 +217,41 @@ class Act:
         step: playbooks.Step,
         records: Mapping[str, runs.StepRecord],
         outputs: Mapping[str, Any],
+        known: meaning.Values,
     ) -> runs.Run:
         record = records.get(step.id)
         interrupted = record is not None and record.state is runs.StepState.BEGUN
         resumed = record is not None and record.state is runs.StepState.WAITING
         if record is None or not (interrupted or resumed):
-            record = runs.begin(run, record, clock.now())
+            try:
+                record = runs.begin(run, record, clock.now(), meaning.given(step, known) if record is None else None)
+            except playbooks.Unknown as error:
+                failed = runs.begin(run, record, clock.now())
+                return await self._came_to(run, records, failed, runs.Fail(why=f"a setting cannot be told: {error}"))
             await self._write(run, record)
             _log.info("step.begun", **run.log_context(), attempt=record.attempts)
         try:
-            kind, ctx = _kind(step), await self._context(run, step, record, outputs)
+            kind, ctx = self._kinds.get(step.kind), await self._context(run, step, record, outputs)
         except errors.InputError as error:
             return await self._not_yet(run, record, str(error))
         outcome, record = await self._outcome(kind, ctx, interrupted=interrupted and kind.EFFECT != "read")
+        return await self._came_to(run, records, record, outcome)
+
+    async def _came_to(
+        self, run: runs.Run, records: Mapping[str, runs.StepRecord], record: runs.StepRecord, outcome: runs.Outcome
+    ) -> runs.Run:
+        """Write an outcome with the run's new place, and what people are told of it."""
         moved, written = runs.advance(run, record, outcome, clock.now())
-        await self._write(moved, written, *_news(moved, {**records, written.id: written}, written))
+        await self._write(moved, written, *await self._news(moved, {**records, written.id: written}, written))
         self._log(run, outcome)
         return moved
 
-    async def _not_yet(self, run: runs.Run, record: runs.StepRecord, why: str) -> runs.Run:
+    async def _not_yet(self, run: runs.Run, record: runs.StepRecord | None, why: str) -> runs.Run:
         """The step cannot even be begun. Its record stays as it is, so that what may have been done is reconciled."""
         _log.error("step.not-possible", **run.log_context(), why=why)
         later = clock.now() + self._doors.rules.retry
         waiting = replace(run, state=runs.State.WAITING, wake_at=later, waiting_for="retry")
-        return await self._write(waiting, replace(record, why=why))
+        return await self._write(waiting, replace(record, why=why) if record is not None else None)
 
     async def _outcome(
         self, kind: kinds.StepKind, ctx: doors.Context, *, interrupted: bool
@@ -235,7 +280,8 @@ class Act:
         except Exception as error:
             _log.warning("step.raised", **ctx.run.log_context(), error=str(error), kind=type(error).__name__)
             asked = error.retry_after if isinstance(error, errors.AzureError) else None
-            after = max(_back_off(latest.attempts), asked or timedelta())
+            own = runs.back_off(ctx.step, latest.attempts)
+            after = max(own or _back_off(latest.attempts), asked or timedelta())
             return runs.Retry(after=after, why=str(error) or type(error).__name__), latest
 
     async def _context(
@@ -246,7 +292,7 @@ class Act:
 
         return doors.Context(
             run=run,
-            step=step,
+            step=meaning.settled(step, self._kinds.declared.get(step.kind), record.given),
             record=record,
             outputs=outputs,
             situation=await self._situation(run),
@@ -281,11 +327,25 @@ class Act:
         left = await self._left_behind(run, step, records)
         why = f"cancelled by {stop.by}: {stop.payload.get('reason') or 'no reason given'}{left}"
         ended = runs.cancelled(run, why, clock.now())
-        return await self._write(ended, None, *_news(ended, {}, None))
+        return await self._write(ended, None, *await self._news(ended, {}, None))
+
+    async def _news(
+        self, run: runs.Run, records: Mapping[str, runs.StepRecord], record: runs.StepRecord | None
+    ) -> list[announcements.Announcement]:
+        """What people are told of a run as it is now, in the playbook's own words where it has some."""
+        usual = _news(run, records, record)
+        if not run.state.ended or run.playbook.notice(run.state) is None:
+            return usual
+        also = usual[0].text if usual else ""
+        try:
+            own = meaning.notice(run, run.state, await self._values(run, records), clock.now(), also=also)
+        except errors.InputError:  # its server is not in the inventory any more
+            return usual
+        return [own] if own is not None else usual
 
     async def _left_behind(self, run: runs.Run, step: playbooks.Step, records: Mapping[str, runs.StepRecord]) -> str:
         """What the run leaves in the world; looked up when a crash has left it unknown how far the last step came."""
-        record, kind = records.get(step.id), kinds.KINDS.get(step.kind)
+        record, kind = records.get(step.id), self._kinds.kinds.get(step.kind)
         if record is None or record.state is not runs.StepState.BEGUN or kind is None or kind.EFFECT == "read":
             return _left(run, records)
         outputs = {id_: done.output for id_, done in records.items() if done.state is runs.StepState.DONE}
@@ -350,15 +410,6 @@ def _announcement(run: runs.Run, key: str, kind: str, subject: str, text: str) -
         at=clock.now(),
         facts={"run": run.id, "server": run.server_id, "outage": run.outage_id or ""},
     )
-
-
-def _kind(step: playbooks.Step) -> kinds.StepKind:
-    kind = kinds.KINDS.get(step.kind)
-    if kind is None:  # a run keeps the playbook it started with; the program may have changed since
-        raise errors.InputError(
-            "run.unknown-step", f"There is no step kind {step.kind!r}.", remedy="Cancel the run, and start it anew."
-        )
-    return kind
 
 
 def _back_off(attempts: int) -> timedelta:

@@ -9,10 +9,11 @@ once        never blindly              reconciled: look at Azure, adopt what is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, cast
 
-from responder.core import errors, runs
+from responder.core import errors, playbooks, runs
 from responder.steps import cut_over, discard_copy, doors, hold, notify, restore, verify, watch
 
 
@@ -37,27 +38,53 @@ class StepKind(Protocol):
         """Find out what became of an effect whose outcome was never written."""
 
 
-def _checked(kinds: Mapping[str, object]) -> Mapping[str, StepKind]:
-    for name, kind in kinds.items():
-        effect = Effect(getattr(kind, "EFFECT", ""))
-        if effect is not Effect.READ and not hasattr(kind, "reconcile"):
-            raise errors.InputError(
-                "steps.no-reconcile",
-                f"Step kind {name!r} has an effect and cannot find out what became of it after a crash.",
-                remedy="Give it `reconcile`.",
-            )
-    return kinds  # type: ignore[return-value]  # modules satisfy the protocol; checked above
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """The step kinds there are on this machine."""
+
+    kinds: Mapping[str, StepKind]
+    declared: Mapping[str, playbooks.Kind]
+    """What each says of itself."""
+    unusable: Mapping[str, errors.InputError] = field(default_factory=dict)
+    """Those that are there and cannot be used, and why."""
+
+    def get(self, name: str) -> StepKind:
+        """The step kind of that name.
+
+        Raises:
+            InputError: there is none. A run keeps the playbook it started with; the program may have changed since.
+        """
+        kind = self.kinds.get(name)
+        if kind is None:
+            why = f" that can be used: {self.unusable[name]}" if name in self.unusable else "."
+            remedy = "Cancel the run, and start it anew; or install what brought that step kind again."
+            raise errors.InputError("run.unknown-step", f"There is no step kind {name!r}{why}", remedy=remedy)
+        return kind
 
 
-KINDS: Mapping[str, StepKind] = _checked(
-    {
-        "cut_over": cut_over,
-        "discard_copy": discard_copy,
-        "hold": hold,
-        "notify": notify,
-        "restore": restore,
-        "verify": verify,
-        "watch": watch,
-    }
-)
-"""Every step kind by the name playbooks use."""
+_MODULES: Mapping[str, object] = {
+    "cut_over": cut_over,
+    "discard_copy": discard_copy,
+    "hold": hold,
+    "notify": notify,
+    "restore": restore,
+    "verify": verify,
+    "watch": watch,
+}
+KINDS = cast("Mapping[str, StepKind]", _MODULES)  # those that only read have nothing to reconcile
+"""The step kinds that come with the product, by the name playbooks use."""
+
+
+def registry(
+    kinds: Mapping[str, StepKind] = KINDS, unusable: Mapping[str, errors.InputError] | None = None
+) -> Registry:
+    """The kinds with what they declare.
+
+    Raises:
+        InputError: one of them is effective and cannot reconcile, or declares what is no declaration.
+    """
+    declared = {name: playbooks.described(name, kind) for name, kind in kinds.items()}
+    return Registry(kinds=kinds, declared=declared, unusable=unusable or {})
+
+
+BUILT_IN = registry()

@@ -9,10 +9,19 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime, timedelta
 
-from responder.core import cutovers, decisions, evidence, runs, servers, tolerances
+from responder.core import cutovers, decisions, evidence, playbooks, runs, servers, tolerances
 from responder.steps import doors
 
 EFFECT = "idempotent"
+ABOUT = "Checks everything once more, then points the server's DNS record at the copy."
+OUTPUTS = (
+    playbooks.Output(name="verdict", about="cut-over, or not-needed when the region came back at the last moment"),
+    playbooks.Output(name="record", about="the DNS record that was pointed, zone/record; null: none is declared"),
+    playbooks.Output(name="from", about="where it led before"),
+    playbooks.Output(name="to", about="where it leads now"),
+    playbooks.Output(name="at", type=playbooks.Type.TIME, about="when it was pointed"),
+    playbooks.Output(name="data_loss_s", type=playbooks.Type.DURATION, about="what was lost, as measured"),
+)
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

@@ -5,10 +5,15 @@ And nothing that applications are sent to: somebody may have moved the record by
 
 from __future__ import annotations
 
-from responder.core import errors, restores, runs, servers
+from responder.core import errors, playbooks, restores, runs, servers
 from responder.steps import doors, restore
 
 EFFECT = "idempotent"
+ABOUT = "Deletes the copy that this run made, and nothing else."
+OUTPUTS = (
+    playbooks.Output(name="verdict", about="discarded or nothing-to-discard"),
+    playbooks.Output(name="copy", about="the ARM id of the copy"),
+)
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from responder.core import decisions, runs
+from responder.core import decisions, playbooks, runs
 from responder.steps import doors
 
 EFFECT = "read"
+ABOUT = "Keeps the copy until the decision, or a human, says what becomes of it."
+OUTPUTS = (playbooks.Output(name="verdict", about="cut-over or not-needed"),)
 
 _LONG = timedelta(hours=1)
 

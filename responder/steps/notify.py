@@ -6,10 +6,20 @@ import string
 from collections.abc import Mapping
 from datetime import timedelta
 
-from responder.core import announcements, durations, regions, runs
+from responder.core import announcements, durations, playbooks, regions, runs
 from responder.steps import doors
 
 EFFECT = "idempotent"
+ABOUT = "Announces to the team, and to the owner if the server names one."
+SETTINGS = (
+    playbooks.Setting(name="kind", about="what receivers sort by; PLAYBOOK.STEP when left out"),
+    playbooks.Setting(name="subject", about="one line; the step's `about` when left out"),
+    playbooks.Setting(name="text", about="what there is to say"),
+)
+OUTPUTS = (
+    playbooks.Output(name="subject", about="the line as it was told"),
+    playbooks.Output(name="to", about="the owner that it was told to"),
+)
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

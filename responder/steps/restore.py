@@ -11,10 +11,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from responder.core import decisions, errors, regions, restores, runs, servers
+from responder.core import decisions, errors, playbooks, regions, restores, runs, servers
 from responder.steps import doors
 
 EFFECT = "once"
+ABOUT = "Asks Azure for a copy in the paired region, and waits until it is there."
+OUTPUTS = (
+    playbooks.Output(name="verdict", about="restored, or not-needed when the region came back first"),
+    playbooks.Output(name="copy", about="the ARM id of the copy"),
+    playbooks.Output(name="fqdn", about="its host name"),
+    playbooks.Output(name="region", about="where it is, like centralus"),
+)
 
 TAG_RUN = "outage-run"
 """Azure tag with the id of the run that made a copy: only that run adopts or deletes it."""

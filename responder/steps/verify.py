@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from responder.core import decisions, runs
+from responder.core import decisions, playbooks, runs
 from responder.steps import doors
 
 EFFECT = "read"
+ABOUT = "Logs in to the copy and finds its newest row: the data loss is measured, not assumed."
+OUTPUTS = (
+    playbooks.Output(name="sql", type=playbooks.Type.FLAG, about="a login and a query succeeded"),
+    playbooks.Output(name="recovery_point", type=playbooks.Type.TIME, about="the time of its newest row"),
+    playbooks.Output(name="data_loss_s", type=playbooks.Type.DURATION, about="from its newest row to the last written"),
+    playbooks.Output(name="why", about="why less is known than could be"),
+)
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

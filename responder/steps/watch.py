@@ -6,10 +6,14 @@ Output `verdict`: `over` (the region is back), `handed-over` (a geo-restore is d
 
 from __future__ import annotations
 
-from responder.core import decisions, runs
+from responder.core import decisions, playbooks, runs
 from responder.steps import doors
 
 EFFECT = "read"
+ABOUT = "Waits until the outage is over, or something better than waiting is due."
+OUTPUTS = (
+    playbooks.Output(name="verdict", about="over, handed-over, or other-cause: the outage is not why it is silent"),
+)
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

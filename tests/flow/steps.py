@@ -11,15 +11,18 @@ from responder import playbook_files
 from responder import steps as kinds
 from responder.core import (
     announcements,
+    contexts,
     decisions,
     errors,
     evidence,
+    playbooks,
     regions,
     restores,
     runs,
     servers,
     tolerances,
 )
+from responder.flow import meaning
 from responder.postgres import verification
 from responder.steps import doors, restore
 from tests.core import cases
@@ -149,12 +152,12 @@ class Stage:
         found = PLAYBOOK.step(step)
         assert found is not None
         record = runs.StepRecord(id=step, state=runs.StepState.BEGUN, attempts=1, saved=saved or {})
-        facts = self.facts
+        facts, known = self.facts, RESTORED if outputs is None else outputs
         return doors.Context(
             run=self.run(),
-            step=found,
+            step=self._settled(found, known),
             record=record,
-            outputs=RESTORED if outputs is None else outputs,
+            outputs=known,
             situation=doors.Situation(
                 server=facts.server if facts else server(),
                 tolerance=facts.tolerance if facts else tolerance(),
@@ -175,6 +178,20 @@ class Stage:
             now=NOW,
             save=self._save,
         )
+
+    def _settled(self, step: playbooks.Step, outputs: Mapping[str, Mapping[str, Any]]) -> playbooks.Step:
+        """The step as the stage of runs gives it to its kind: every expression filled in."""
+        facts = self.facts
+        situation = contexts.Situation(
+            server=facts.server if facts else server(),
+            tolerance=facts.tolerance if facts else tolerance(),
+            outage=facts.outage if facts else None,
+            decision=self.decision,
+            run=replace(self.run(), step=step.id),
+        )
+        records = {id_: runs.StepRecord(id=id_, state=runs.StepState.DONE, output=o) for id_, o in outputs.items()}
+        known = meaning.values(situation, records, kinds.BUILT_IN.declared)
+        return meaning.settled(step, kinds.BUILT_IN.declared[step.kind], meaning.given(step, known))
 
     async def _save(self, saved: Mapping[str, Any]) -> None:
         self.azure.asked.append("save")

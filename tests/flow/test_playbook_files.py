@@ -29,9 +29,10 @@ def test_a_file_of_the_same_name_replaces_the_shipped_one(tmp_path: Path):
     [
         (b"title: [", "playbook.not-yaml", "bad.yaml:1:"),
         (b"\xff\xfe", "playbook.not-yaml", "bad.yaml"),
-        (b"title: 2026-13-45", "playbook.not-yaml", "bad.yaml"),
-        (b"title: T\npurpose: P\nsteps: [{id: one, do: explode}]", "playbook.unknown-step", "bad.yaml: steps[0].do"),
-        (b"", "playbook.not-a-mapping", "bad.yaml"),
+        (b"title: T\npurpose: P\nsteps: [*nowhere]", "playbook.not-yaml", "bad.yaml:3:9"),
+        (b"title: T\npurpose: P\nsteps: [{id: one, do: explode}]", "playbook.unknown-step", "bad.yaml:3:23"),
+        (b"", "playbook.not-a-mapping", "bad.yaml:1:1"),
+        (b"#" * 300_000, "playbook.too-large", "bad.yaml"),
     ],
 )
 def test_a_bad_file_is_told_with_its_place(tmp_path: Path, content: bytes, error_id: str, place: str):

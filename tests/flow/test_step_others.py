@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from responder import steps as kinds
-from responder.core import decisions, errors, restores, runs
+from responder.core import decisions, restores, runs
 from responder.postgres import verification
 from responder.steps import discard_copy, hold, notify, verify, watch
 from tests.core import cases
@@ -230,16 +229,3 @@ async def test_a_refused_deletion_is_tried_again(stage: steps.Stage):
 
 
 # All kinds.
-
-
-def test_a_kind_with_an_effect_that_cannot_be_reconciled_does_not_load():
-    class Reckless:
-        EFFECT = "once"
-
-    with pytest.raises(errors.InputError, match="cannot find out what became of it"):
-        kinds._checked({"reckless": Reckless()})
-
-
-def test_a_kind_says_its_effect():
-    with pytest.raises(ValueError, match="not a valid Effect"):
-        kinds._checked({"vague": object()})

@@ -1,0 +1,151 @@
+"""From nodes to a playbook. Whatever is not understood is refused at its line and column, all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from responder.core import errors
+from responder.core.playbooks import declared, nodes, shapes, steps_reading, types
+from responder.core.playbooks.report import Report
+
+_TOP = ("title", "purpose", "parameters", "requires", "steps", "notify")
+_PARAMETER = ("type", "default", "about", "choices", "required")
+_MOMENTS = ("started", "done", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    """What a playbook may be written in."""
+
+    kinds: Mapping[str, declared.Kind]
+    expressions: declared.Expressions
+    vocabulary: Mapping[str, types.Type]
+    """Names that every expression may use: `server.name`, ..."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Step kinds that exist and cannot be used here, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What came of reading a file."""
+
+    playbook: shapes.Playbook | None
+    """None: it has problems."""
+    problems: tuple[errors.InputError, ...] = ()
+    unusable: tuple[str, ...] = ()
+    """Step kinds it uses that exist and cannot be used here. With these and nothing else it is told, not refused."""
+
+
+def examine(node: nodes.Node, *, name: str, place: str, language: Language) -> Examined:
+    """Read a playbook, and collect everything that is wrong with it.
+
+    Args:
+        place: the file, for messages.
+    """
+    report = Report(place)
+    top = report.fields(node, _TOP)
+    if top is None:
+        return Examined(playbook=None, problems=report.in_order())
+    parameters = _parameters(report, top.get("parameters"))
+    names = dict(language.vocabulary) | {f"params.{p.name}": types.Type(p.type) for p in parameters}
+    requires = _requires(report, top.get("requires"), names, language)
+    steps = steps_reading.read(report, top.get("steps"), node.at, names, language)
+    after = steps_reading.names_after(steps, names, language.kinds)
+    found = shapes.Playbook(
+        name=name,
+        title=report.text(top, "title", node.at),
+        purpose=report.text(top, "purpose", node.at),
+        steps=steps,
+        parameters=parameters,
+        requires=requires,
+        notices=_notices(report, top.get("notify"), after, language),
+    )
+    unusable = tuple(sorted({step.kind for step in steps if step.kind in language.unusable}))
+    whole = None if report.problems else found
+    return Examined(playbook=whole, problems=report.in_order(), unusable=unusable)
+
+
+def _parameters(report: Report, node: nodes.Node | None) -> tuple[shapes.Parameter, ...]:
+    if node is None or nodes.plain(node) is None:
+        return ()
+    entries = report.entries(node)
+    found = []
+    for key, item in entries:
+        name = str(key.value)
+        if not steps_reading.is_name(name):
+            remedy = "Use lower-case words joined by _, as in --set to_zone=2."
+            report.refuse("playbook.bad-id", f"{name!r} is no name for a parameter.", key.at, remedy)
+        elif (parameter := _parameter(report, name, item)) is not None:
+            found.append(parameter)
+    return tuple(found)
+
+
+def _parameter(report: Report, name: str, node: nodes.Node) -> shapes.Parameter | None:
+    entry = report.fields(node, _PARAMETER)
+    if entry is None:
+        return None
+    kind = nodes.plain(entry["type"]) if "type" in entry else types.Type.TEXT
+    if kind not in types.PARAMETER_TYPES:
+        known = ", ".join(types.PARAMETER_TYPES)
+        report.refuse("playbook.bad-type", f"{kind!r} is no type.", entry["type"].at, f"Known: {known}.")
+        return None
+    choices = tuple(report.texts(entry["choices"])) if "choices" in entry else ()
+    if (kind == types.Type.CHOICE) != bool(choices):
+        text = "A choice needs `choices`, and nothing else has them."
+        report.refuse("playbook.bad-choices", text, node.at, "Write `choices: [standalone, switchover]`.")
+        return None
+    required = report.value(entry, "required", types.Type.FLAG, False)
+    default = None
+    if "default" in entry and nodes.plain(entry["default"]) is not None:
+        default = report.value(entry, "default", types.Type(kind), None, choices=choices)
+        if required:
+            text = f"{name} must be given, so its default counts never."
+            report.refuse("playbook.bad-value", text, entry["default"].at, "Take `required` or `default` away.")
+    return shapes.Parameter(
+        name=name,
+        type=str(types.Type(kind)),
+        default=default,
+        about=report.value(entry, "about", types.Type.TEXT, ""),
+        choices=choices,
+        required=bool(required),
+    )
+
+
+def _requires(
+    report: Report, node: nodes.Node | None, names: Mapping[str, types.Type], language: Language
+) -> tuple[shapes.Requirement, ...]:
+    found = []
+    for item in report.items(node) if node is not None else ():
+        entry = report.fields(item, ("that", "about"))
+        if entry is None:
+            continue
+        that = report.text(entry, "that", item.at)
+        if that:
+            steps_reading.check(report, entry["that"], that, names, types.Type.FLAG, language)
+        found.append(shapes.Requirement(that=that, about=report.text(entry, "about", item.at)))
+    return tuple(found)
+
+
+def _notices(
+    report: Report, node: nodes.Node | None, names: Mapping[str, types.Type], language: Language
+) -> tuple[shapes.Notice, ...]:
+    found = []
+    for key, item in report.entries(node) if node is not None else ():
+        if key.value not in _MOMENTS:
+            report.unknown(str(key.value), _MOMENTS, key.at)
+            continue
+        entry = report.fields(item, ("subject", "text", "kind"))
+        if entry is None:
+            continue
+        for each in entry.values():
+            steps_reading.check_texts(report, each, names, language)
+        found.append(
+            shapes.Notice(
+                on=str(key.value),
+                subject=report.text(entry, "subject", item.at),
+                text=report.text(entry, "text", item.at),
+                kind=report.value(entry, "kind", types.Type.TEXT, ""),
+            )
+        )
+    return tuple(found)
