@@ -18,7 +18,7 @@ Names = Mapping[str, types.Type]
 
 _ID = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
-_KEYS = ("id", "do", "about", "with", "when", "timeout", "retry", "on_failure")
+KEYS = ("id", "do", "about", "with", "when", "timeout", "retry", "on_failure")
 _MOST_ATTEMPTS = 1000
 
 
@@ -37,7 +37,7 @@ def read(
     listed = report_.items(node)
     if isinstance(node, nodes.Items) and not listed:
         report_.refuse("playbook.empty", "A playbook needs at least one step.", node.at, "Add one.")
-    entries = [(item, report_.fields(item, _KEYS)) for item in listed]
+    entries = [(item, report_.fields(item, KEYS)) for item in listed]
     ids = [str(nodes.plain(entry["id"])) if entry and "id" in entry else "" for _, entry in entries]
     found: list[shapes.Step] = []
     for i, (item, entry) in enumerate(entries):
