@@ -20,6 +20,7 @@ _COMMANDS = {
     "events": ("responder.cli.events:events", "What Azure said, in our words."),
     "decide": ("responder.cli.decide:decide", "What would be done for a server and why; touches nothing."),
     "replay": ("responder.cli.replay:replay", "The policy over recorded outages: a table and a picture."),
+    "scorecard": ("responder.cli.scorecard:scorecard", "After outages: needless, missed, cost; done or in shadow."),
     "run": ("responder.cli.run:run", "Run a playbook by hand."),
     "runs": ("responder.cli.runs:runs", "Runs: list, show, cancel, approve, decline."),
 }

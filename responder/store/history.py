@@ -6,9 +6,10 @@ Reads for scorecards, exports and stories; writes only silences. Judges nothing.
 from __future__ import annotations
 
 import builtins
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from responder.core import decisions as core_decisions
@@ -20,13 +21,17 @@ from responder.store import codec, database
 Decided = tuple[core_decisions.Decision, core_decisions.Facts]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """One decision of the history, without its figures."""
+    """One decision of the history, without its facts and most of its figures."""
 
     server: servers.ServerId
     at: datetime
     action: core_decisions.Action
+    why: str
+    """Its weightiest reason."""
+    shadow: bool
+    loss: timedelta | None
 
 
 class History:
@@ -50,9 +55,8 @@ class History:
 
     async def taken(self, outage_id: outages.OutageId) -> builtins.list[Taken]:
         """Every decision of an outage, oldest first."""
-        sql = "SELECT server_id, at, action FROM decisions WHERE outage_id = :outage ORDER BY id"
-        rows = await self._base.rows(sql, {"outage": outage_id})
-        return [Taken(row["server_id"], codec.moment(row["at"]), core_decisions.Action(row["action"])) for row in rows]
+        sql = "SELECT server_id, at, action, body FROM decisions WHERE outage_id = :outage ORDER BY id"
+        return [_taken(row) for row in await self._base.rows(sql, {"outage": outage_id})]
 
     async def latest(self, outage_id: outages.OutageId) -> dict[servers.ServerId, Decided]:
         """The newest decision of each server, and what it knew."""
@@ -98,6 +102,19 @@ def _put(
     for server_id, known in silences.items():
         body = codec.dump(known, core_silences.Silences)
         connection.execute(_PUT, {"outage": outage_id, "server": server_id, "body": body})
+
+
+def _taken(row: Any) -> Taken:
+    body = json.loads(row["body"])  # the whole decision would take ten times as long to read, and there are many
+    loss = body.get("data_loss_bound")
+    return Taken(
+        server=row["server_id"],
+        at=codec.moment(row["at"]),
+        action=core_decisions.Action(row["action"]),
+        why=next((str(reason["text"]) for reason in body.get("reasons", ())), ""),
+        shadow=bool(body.get("shadow", False)),
+        loss=codec.load(json.dumps(loss), timedelta) if loss is not None else None,
+    )
 
 
 def _decided(row: Any) -> Decided:
