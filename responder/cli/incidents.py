@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from responder.cli import reach, show
+
+if TYPE_CHECKING:
+    from responder.core import outages
+    from responder.store import sqlite
 
 
 @click.group()
@@ -46,32 +50,63 @@ def list_(config: Path, as_json: bool) -> None:
 
 @incidents.command("show")
 @click.argument("incident")
+@click.option("--server", help="Only this one, and its story: what was seen, decided, done and said. ARM id or name.")
 @reach.with_config
 @reach.with_json
-def show_(incident: str, config: Path, as_json: bool) -> None:
+def show_(incident: str, server: str | None, config: Path, as_json: bool) -> None:
     """One outage: every server it concerns, what was decided, and why. INCIDENT is TRACKING-ID@region, or its start."""
-    from responder import settings
-    from responder.core import errors
-    from responder.flow import views
+    from responder import clock, settings
+    from responder.flow import telling, views
 
     loaded = settings.load(config)
 
-    async def read() -> views.Json:
-        async with reach.reading(loaded) as store:
-            known = await store.outages.list(500)
-            meant = [outage for outage in known if outage.id.lower().startswith(incident.lower())]
-            if len(meant) != 1:
-                raise errors.InputError(
-                    "incident.unknown" if not meant else "incident.ambiguous",
-                    f"{len(meant)} incidents start with {incident!r}.",
-                    remedy="See `responder incidents list`.",
-                )
-            return await views.incident(store, meant[0])
+    async def read(store: sqlite.Store) -> views.Json:
+        outage = await _meant(store, incident)
+        if server is not None:
+            return await telling.story(store, outage, server, loaded.policy().timing.cutover, clock.now())
+        return await views.incident(store, outage)
 
-    found = reach.run(read())
+    found = reach.read(loaded, read)
     if as_json:
         show.as_json(found)
-        return
+    elif server is not None:
+        _print_story(found)
+    else:
+        _print(found)
+
+
+@incidents.command("export")
+@click.argument("incident")
+@reach.with_config
+def export(incident: str, config: Path) -> None:
+    """One incident as a file on stdout, for `responder replay --incident`: news, probes, decisions with facts, runs."""
+    from responder import clock, settings
+    from responder.flow import recordings, views
+
+    loaded = settings.load(config)
+
+    async def read(store: sqlite.Store) -> views.Json:
+        rules = (loaded.policy(), loaded.tolerance())
+        return await recordings.gather(store, await _meant(store, incident), rules, clock.now())
+
+    show.as_json(reach.read(loaded, read))
+
+
+async def _meant(store: sqlite.Store, incident: str) -> outages.Outage:
+    from responder.core import errors
+
+    known = await store.outages.list(100_000)
+    meant = [outage for outage in known if outage.id.lower().startswith(incident.lower())]
+    if len(meant) != 1:
+        raise errors.InputError(
+            "incident.unknown" if not meant else "incident.ambiguous",
+            f"{len(meant)} incidents start with {incident!r}.",
+            remedy="See `responder incidents list`.",
+        )
+    return meant[0]
+
+
+def _print(found: dict[str, Any]) -> None:
     click.echo(f"{found['title'] or found['id']}\n{show.region(found['region'])}, {found['status']}, ", nl=False)
     click.echo(f"began {show.ago(found['impact_start'])}, heard of {show.ago(found['heard_at'])}\n")
     if any(row["decision"]["shadow"] for row in found["servers"]):
@@ -80,6 +115,15 @@ def show_(incident: str, config: Path, as_json: bool) -> None:
         click.echo(_OURS + (f" It is {found['merged_into']} now.\n" if found["merged_into"] else "\n"))
     columns = ("server", "action", "cut over at", "P(RTO)", "loss up to", "Resource Health", "why")
     show.rows("Servers", columns, _servers(found), empty="")
+
+
+def _print_story(found: dict[str, Any]) -> None:
+    click.echo(f"{found['name']} in {found['outage']}. {found['score']}")
+    if found["why"]:
+        click.echo(f"Why it waited: {found['why']}")
+    click.echo("")
+    for line in found["lines"]:
+        click.echo(f"{line['at'][:10]} {line['at'][11:19]}  {line['kind']:<9} {line['text']}")
 
 
 _OURS = "Suspected by ourselves from silent servers: nothing is cut over in it without a human's yes."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,17 +30,29 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--servers", type=click.IntRange(1, 5000), default=200, show_default=True, help="Drawn per incident.")
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the picture into this file.")
+@click.option(
+    "--incident",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Instead: an incident of your own (`responder incidents export`), server by server, under --policy.",
+)
 @reach.with_json
-def replay(
-    history: Path | None, policy: Path | None, size: str, seed: int, servers: int, svg: Path | None, as_json: bool
-) -> None:
+def replay(history: Path | None, policy: Path | None, incident: Path | None, as_json: bool, **drawn: Any) -> None:
     """What each policy would have missed, and lost for nothing, over recorded outages of Azure."""
+    if incident is not None:
+        from responder.cli.replay import own
+
+        own.replay(incident, policy, as_json=as_json)
+    else:
+        _of_history(history, _policy(policy), as_json=as_json, **drawn)
+
+
+def _of_history(history: Path | None, rules: decisions.Policy, *, as_json: bool, **drawn: Any) -> None:
     from responder.cli.replay import history as histories
     from responder.cli.replay import picture
     from responder.core import replays as core_replays
 
     incidents = histories.load(history)
-    rules = _policy(policy)
+    size, seed, svg = drawn["size"], drawn["seed"], drawn["svg"]
     sizes = ("small", "middle", "large") if size == "all" else (size,)
     rows = core_replays.replay(
         incidents,
@@ -49,7 +61,7 @@ def replay(
             timing=rules.timing,
             notices_min=histories.NOTICES_MIN,
             size_classes=sizes,
-            servers=servers,
+            servers=drawn["servers"],
             seed=seed,
         ),
     )

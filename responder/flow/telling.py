@@ -1,0 +1,52 @@
+"""The story of one server, from stored rows. Reads; writes nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from responder.core import errors, outages, scorecards, servers, stories
+from responder.flow import scores, views
+from responder.store import history, sqlite
+
+
+async def story(store: sqlite.Store, outage: outages.Outage, name: str, takes: timedelta, now: datetime) -> views.Json:
+    """What happened to one server in one outage: `why` it waited, `lines` in order of time, and its `score` in words.
+
+    Raises:
+        InputError: `server.unknown` or `server.ambiguous`, among those that were decided about.
+    """
+    server_id, shown = await _find(store, outage, name)
+    decided = [decision for decision, _ in await store.history.decided(outage.id, server_id)]
+    made = [
+        (run, await store.runs.steps(run.id), await store.runs.signals(run.id))
+        for run in reversed(await store.runs.of(server_id, outage.id))
+    ]
+    known = (await store.history.silences(outage.id)).get(server_id, ())
+    told = stories.Told(name=shown, outage=outage, silences=known, decided=decided, made=made)
+    judged = await scores.of_outage(store, outage, takes, now)
+    score = next(one for one in judged if one.case.server == server_id)
+    return {
+        "server": server_id,
+        "name": shown,
+        "outage": outage.id,
+        "why": stories.why(decided),
+        "score": scorecards.words(score),
+        "verdict": score.verdict.value,
+        "lines": [{"at": views.time(line.at), "kind": line.kind, "text": line.text} for line in stories.tell(told)],
+    }
+
+
+async def _find(store: sqlite.Store, outage: outages.Outage, name: str) -> tuple[servers.ServerId, str]:
+    """The server of that ARM id or name, among those of the outage."""
+    latest: dict[servers.ServerId, history.Decided] = await store.history.latest(outage.id)
+    wanted = name.strip().lower()
+    meant = [
+        (id_, facts.server.name) for id_, (_, facts) in latest.items() if wanted in (id_, facts.server.name.lower())
+    ]
+    if len(meant) == 1:
+        return meant[0]
+    raise errors.InputError(
+        "server.unknown" if not meant else "server.ambiguous",
+        f"{len(meant)} servers called {name!r} were decided about in {outage.id}.",
+        remedy="See `responder incidents show` for their names, or give the ARM id.",
+    )
