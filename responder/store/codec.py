@@ -108,4 +108,5 @@ def _resolve(kind: Any) -> None:
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
         field.type = hints[field.name]
+    for field in dataclasses.fields(kind):  # only now: a kind may hold another of its own
         _resolve(field.type)
