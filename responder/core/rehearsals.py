@@ -123,14 +123,15 @@ def _play(
     fixed = _fixed(recording, one, told, policy)
     now, before, steps = fixed[0], None, list[decisions.Decision]()
     while now <= recording.as_of:
-        facts = _facts(recording, one, told, now)
+        facts = _facts(recording, one, told, policy, now)
         tolerance = tolerances.read(facts.server.tags, defaults=defaults)
         facts = replace(facts, tolerance=tolerance, copy=shadows.copy_now(before, now))
         decision = decisions.decide(facts, policy, now)
         if not steps or decision.changed_from(steps[-1]):
             steps.append(decision)
-        takes = one.restore_took or decision.restore_p50
-        before = shadows.Supposed(copy=facts.copy, action=decision.action, at=now, takes=takes)
+        before = shadows.supposed(decision, facts.copy)
+        if one.restore_took is not None:
+            before = replace(before, takes=one.restore_took)
         now = _next(now, fixed, decision, before)
     return steps
 
@@ -166,7 +167,11 @@ def _next(now: datetime, fixed: Sequence[datetime], decision: decisions.Decision
 
 
 def _facts(
-    recording: Recording, one: Recorded, told: Sequence[tuple[datetime, outages.Outage]], now: datetime
+    recording: Recording,
+    one: Recorded,
+    told: Sequence[tuple[datetime, outages.Outage]],
+    policy: decisions.Policy,
+    now: datetime,
 ) -> decisions.Facts:
     """What was known at `now`: what is recorded in full, over what the newest recorded decision knew."""
     known = [facts for decision, facts in one.decided if decision.at <= now] or [one.decided[0][1]]
@@ -176,7 +181,8 @@ def _facts(
     return replace(
         known[-1],
         outage=outage[-1],
-        health=silences.health_at(one.silences, now, first_answer=first),
+        health=silences.health_at(one.silences, now, first_answer=first, policy=policy.evidence),
+        vantages={},  # they are in the silences, together
         consent=words[-1] if words else None,
         shadow=False,
     )
@@ -218,7 +224,7 @@ def _score(
             name=one.name,
             outage=recording.outage.id,
             impact_start=recording.outage.impact_start,
-            rto=tolerance.rto if tolerance.declared else None,
+            tolerance=tolerance,
             silences=one.silences,
             course=course,
             as_of=recording.as_of,

@@ -1,7 +1,8 @@
 """After an outage: was it right? What was done for one server, or would have been, against what happened to it.
 
-The owner's own exchange rate is the declared RTO: "after so many hours I prefer losing data". So a cut-over costs as
-much as the RTO in downtime, and it was needless when the server came back within the RTO by itself.
+The owner's own exchange rate is what both declared costs make it, else the declared RTO: "after so many hours I prefer
+losing data". So a cut-over costs as much as so many hours of downtime, and it was needless when the server came back
+within the RTO by itself.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from responder.core import durations, silences
+from responder.core import durations, silences, tolerances
 
 _ZERO = timedelta()
 
@@ -45,14 +46,24 @@ class Case:
     name: str
     outage: str
     impact_start: datetime
-    rto: timedelta | None
-    """None: undeclared."""
+    tolerance: tolerances.Tolerance
     silences: silences.Silences
     course: Course
     as_of: datetime
     """Up to when we know: the outage was closed, or now."""
     takes: timedelta
     """From a supposed cut-over until applications are served."""
+
+    @property
+    def rto(self) -> timedelta | None:
+        """None: undeclared."""
+        return self.tolerance.rto if self.tolerance.declared else None
+
+    @property
+    def rate(self) -> timedelta | None:
+        """How much downtime a cut-over is worth: by the declared costs, else the RTO. None: undeclared."""
+        loss, hour = self.tolerance.cost_of_loss, self.tolerance.cost_per_hour
+        return self.rto if loss is None or not hour or self.rto is None else timedelta(hours=loss / hour)
 
 
 class Verdict(StrEnum):
@@ -91,7 +102,7 @@ class Score:
     missed_waiting: bool
     needless: bool
     cost: timedelta | None
-    """Downtime, and the RTO once more for a cut-over. None: undeclared, so there is no rate."""
+    """Downtime, and the owner's rate once for a cut-over. None: undeclared, so there is no rate."""
     cost_waiting: timedelta | None
     copy_time: timedelta
     """How long a copy was paid for."""
@@ -107,7 +118,7 @@ def judge(case: Case) -> Score:
     waiting = silences.downtime(case.silences, case.impact_start, case.as_of)
     returned = all(silence.until is not None for silence in case.silences)
     missed, missed_waiting = rto is not None and down > rto, rto is not None and waiting > rto
-    moved = course.moved_at is not None
+    moved, rate = course.moved_at is not None, case.rate
     return Score(
         case=case,
         verdict=_verdict(case, returned=returned, missed=missed, missed_waiting=missed_waiting),
@@ -117,8 +128,8 @@ def judge(case: Case) -> Score:
         missed=missed,
         missed_waiting=missed_waiting,
         needless=moved and returned and rto is not None and not missed_waiting,
-        cost=down + (rto if moved else _ZERO) if rto is not None else None,
-        cost_waiting=waiting if rto is not None else None,
+        cost=down + (rate if moved else _ZERO) if rate is not None else None,
+        cost_waiting=waiting if rate is not None else None,
         copy_time=_copy_time(case),
     )
 
@@ -245,8 +256,8 @@ def summary(found: Total) -> tuple[str, ...]:
         f"RTO missed: {found.missed} of {declared}; had nothing been done: {found.missed_waiting}.",
         f"Cut over: {found.moved}, of these needlessly: {found.needless}. Copies: {found.copies},"
         f" {durations.show(found.copy_time)} of running in sum.",
-        f"Cost, in hours of downtime at the owners' own rate (a cut-over counts as one RTO): {_hours(found.cost)};"
-        f" had nothing been done: {_hours(found.cost_waiting)}.",
+        "Cost, in hours of downtime at the owners' own rates (a cut-over counts as one RTO, or as declared):"
+        f" {_hours(found.cost)}; had nothing been done: {_hours(found.cost_waiting)}.",
     )
 
 

@@ -51,11 +51,13 @@ class Supposed:
     """When that decision was taken."""
     takes: timedelta | None = None
     """How long the restore is supposed to take. None: as the decision does not say, no copy is supposed."""
+    way: str | None = None
+    """How the copy comes about."""
 
 
 def supposed(decision: decisions.Decision, copy: copies.Copy) -> Supposed:
     """What is to be remembered of a decision that was taken with that copy."""
-    return Supposed(copy=copy, action=decision.action, at=decision.at, takes=decision.restore_p50)
+    return Supposed(copy=copy, action=decision.action, at=decision.at, takes=decision.restore_p50, way=decision.way)
 
 
 def copy_now(before: Supposed | None, now: datetime) -> copies.Copy:
@@ -68,7 +70,7 @@ def copy_now(before: Supposed | None, now: datetime) -> copies.Copy:
     if copy.state is copies.State.READY and before.action is decisions.Action.CUT_OVER:
         return replace(copy, state=copies.State.PROMOTED)
     if copy.state not in (*_LIVE, copies.State.PROMOTED) and before.action is decisions.Action.START:
-        copy = copies.Copy(state=copies.State.RESTORING, started_at=before.at)
+        copy = copies.Copy(state=copies.State.RESTORING, started_at=before.at, way=before.way or copies.Copy().way)
     return finished(copy, before.takes, now)
 
 

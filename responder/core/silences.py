@@ -73,25 +73,30 @@ def returned_after(known: Silences, at: datetime) -> datetime | None:
     return None
 
 
-def health_at(known: Silences, at: datetime, *, first_answer: datetime) -> evidence.Health:
+def health_at(
+    known: Silences, at: datetime, *, first_answer: datetime, policy: evidence.Policy | None = None
+) -> evidence.Health:
     """What the probes had shown at `at`, had the newest been sent at that very moment.
 
     Args:
         first_answer: since when the server is believed to have answered before the first silence.
+        policy: how long a silence is proof, as the probes are folded.
     """
-    before = [silence for silence in known if silence.since <= at]
-    if not before:
-        if known and known[0].answered_at is None:
-            return evidence.Health()
-        return evidence.Health(
-            last=evidence.Probe(at=at, answered=True), answering_since=min(first_answer, at), last_answer_at=at
-        )
-    last = before[-1]
-    if last.until is not None and last.until <= at:
-        return evidence.Health(last=evidence.Probe(at=at, answered=True), answering_since=last.until, last_answer_at=at)
-    return evidence.Health(
-        last=evidence.Probe(at=at, answered=False), failing_since=last.since, last_answer_at=last.answered_at
-    )
+    looks: list[tuple[datetime | None, bool]] = []
+    answers = True
+    if not known or known[0].answered_at is not None:
+        looks.append((first_answer, True))
+    for silence in known:
+        looks += [(silence.answered_at, True), (silence.since, False), (silence.until, True)]
+    health = evidence.Health()
+    for moment, answered in looks:
+        if moment is not None and moment <= at:
+            health, answers = _seen(health, moment, policy, answered=answered), answered
+    return health if health.last is None else _seen(health, at, policy, answered=answers)
+
+
+def _seen(health: evidence.Health, at: datetime, policy: evidence.Policy | None, *, answered: bool) -> evidence.Health:
+    return evidence.observe(health, evidence.Probe(at=at, answered=answered), policy=policy)
 
 
 def turns(known: Sequence[Silence]) -> list[datetime]:

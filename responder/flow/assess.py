@@ -99,7 +99,7 @@ class Assess:
         self._estate = estate or known_estate.KnownEstate(store, rules.defaults)
         self._suspect = suspect.Suspect(store, rules.suspicion, self._estate)
         self._shadow = shadow.Shadow(store, rules.shadow)
-        self._silent = silent.Silent(store)
+        self._silent = silent.Silent(store, rules.policy.evidence)
         self._rules = rules
         self._wake = wake
         self._act = act
@@ -136,7 +136,7 @@ class Assess:
         affected = sorted((await self._estate.now()).affected_by(outage), key=lambda server: server.id)
         found = await facts.gather(self._store, outage, affected, self._estate.tolerance, known)
         gathered = await self._shadow.suppose(outage, found, now)
-        await self._silent.note(outage.id, gathered)
+        await self._silent.note(outage.id, gathered, now)
         taken, rest = [], pauses.Pauses()
         for fact in gathered:
             taken.append((decisions.decide(fact, self._rules.policy, now), fact))

@@ -35,7 +35,7 @@ async def of_outage(
             name=facts.server.name,
             outage=outage.id,
             impact_start=outage.impact_start,
-            rto=facts.tolerance.rto if facts.tolerance.declared else None,
+            tolerance=facts.tolerance,
             silences=silent.get(server_id, ()),
             course=ways[server_id],
             as_of=as_of,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from responder.core import announcements, copies, decisions, durations, outages, regions, servers, shadows
+from responder.flow import pauses
 from responder.store import sqlite
 
 Taken = tuple[decisions.Decision, decisions.Facts]
@@ -43,7 +44,11 @@ class Shadow:
             return list(gathered)
         if outage.id not in self._supposed:
             self._supposed[outage.id] = await self._remembered(outage.id)
-        return [self._marked(outage.id, fact, now) if self._scope.holds(fact.server) else fact for fact in gathered]
+        found, rest = [], pauses.Pauses()
+        for fact in gathered:
+            found.append(self._marked(outage.id, fact, now) if self._scope.holds(fact.server) else fact)
+            await rest.breathe()
+        return found
 
     def note(self, taken: Sequence[Taken]) -> None:
         """Remember what was decided: the next supposed copies follow from it."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responder.core import scorecards, silences
+from responder.core import scorecards, silences, tolerances
 from responder.core.scorecards import Course, Verdict
 from tests.core.cases import BEGAN, at
 
@@ -18,6 +18,7 @@ HOUR = timedelta(hours=1)
 
 def case(back: float | None = 3, *, rto: float | None = 4, as_of: float = 24, **course: Any) -> scorecards.Case:
     """Away from the impact until `back` (None: still away); what was done, in hours after the impact."""
+    declared = {name: course.pop(name) for name in ("cost_per_hour", "cost_of_loss") if name in course}
     times = {name: at(value) if isinstance(value, int | float) else value for name, value in course.items()}
     spell = silences.Silence(
         since=at(0.1), answered_at=at(-0.1), until=at(back) if back is not None and back <= as_of else None
@@ -27,7 +28,7 @@ def case(back: float | None = 3, *, rto: float | None = 4, as_of: float = 24, **
         name="orders",
         outage="QX3L-7PG@eastus2",
         impact_start=BEGAN,
-        rto=None if rto is None else rto * HOUR,
+        tolerance=tolerances.Tolerance(rto=None if rto is None else rto * HOUR, **declared),
         silences=(spell,),
         course=Course(**times),
         as_of=at(as_of),
@@ -69,6 +70,11 @@ def test_a_cut_over_costs_as_much_as_the_rto_in_downtime():
     moved, waited = scorecards.judge(case(9, **MOVED)), scorecards.judge(case(9))
     assert moved.cost == (3.5 + 4) * HOUR
     assert moved.cost_waiting == waited.cost == 9 * HOUR
+
+
+def test_declared_costs_are_the_rate_where_there_are_any():
+    moved = scorecards.judge(case(9, **MOVED, cost_per_hour=1000.0, cost_of_loss=2500.0))
+    assert moved.cost == (3.5 + 2.5) * HOUR
 
 
 def test_what_is_only_supposed_needs_its_time_to_serve_and_is_told_so():
