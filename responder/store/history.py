@@ -5,9 +5,10 @@ Reads for scorecards, exports and stories; writes only silences. Judges nothing.
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,7 +52,7 @@ class History:
         """By server; one that never fell silent is not in it."""
         sql = "SELECT server_id, body FROM silences WHERE outage_id = :outage"
         rows = await self._base.rows(sql, {"outage": outage_id})
-        return {row["server_id"]: codec.load(row["body"], core_silences.Silences) for row in rows}
+        return await asyncio.to_thread(_read_silences, rows)  # of a whole region it takes long
 
     async def taken(self, outage_id: outages.OutageId) -> builtins.list[Taken]:
         """Every decision of an outage, oldest first."""
@@ -61,7 +62,7 @@ class History:
     async def latest(self, outage_id: outages.OutageId) -> dict[servers.ServerId, Decided]:
         """The newest decision of each server, and what it knew."""
         rows = await self._base.rows(_LATEST, {"outage": outage_id})
-        return {row["server_id"]: _decided(row) for row in rows}
+        return await asyncio.to_thread(_read_decided, rows)
 
     async def decided(
         self, outage_id: outages.OutageId, server_id: servers.ServerId | None = None
@@ -115,6 +116,14 @@ def _taken(row: Any) -> Taken:
         shadow=bool(body.get("shadow", False)),
         loss=codec.load(json.dumps(loss), timedelta) if loss is not None else None,
     )
+
+
+def _read_silences(rows: Sequence[Any]) -> dict[servers.ServerId, core_silences.Silences]:
+    return {row["server_id"]: codec.load(row["body"], core_silences.Silences) for row in rows}
+
+
+def _read_decided(rows: Sequence[Any]) -> dict[servers.ServerId, Decided]:
+    return {row["server_id"]: _decided(row) for row in rows}
 
 
 def _decided(row: Any) -> Decided:
