@@ -23,7 +23,6 @@ from responder.core import (
     servers,
     tolerances,
     urgency,
-    vantages,
     witness,
 )
 from responder.flow import known_estate, pauses
@@ -63,12 +62,15 @@ class Turn:
         return any(other.region == pair and other.active for other in self.still_open)
 
 
+Looks = Mapping[str, evidence.Health]
+"""What each vantage point has seen of one server, by its name."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ill:
     """The servers that are not well, as far as anybody says so: in peace a few."""
 
-    health: Mapping[servers.ServerId, evidence.Health]
-    """As all vantage points together see them."""
+    looks: Mapping[servers.ServerId, Looks]
     silent: frozenset[servers.ServerId]
     """Those among them that some vantage point finds silent."""
     said: Mapping[servers.ServerId, witness.Statement]
@@ -77,16 +79,17 @@ class Ill:
 
 async def ill(store: sqlite.Store) -> Ill:
     """Who is silent to somebody, or spoken ill of by Resource Health."""
-    found: dict[servers.ServerId, evidence.Health] = {}
+    found: dict[servers.ServerId, Looks] = {}
     after: servers.ServerId | None = servers.ServerId("")
     while after is not None:
         page, after = await store.estate.silent(after)
-        found |= {id_: vantages.combined(looks) for id_, looks in page.items()}
+        found |= page
     silent, said = frozenset(found), await store.estate.statements()
     reported = [id_ for id_, statement in said.items() if statement.unhealthy and id_ not in silent]
     if reported:
-        found |= dict.fromkeys(reported, evidence.Health()) | await store.estate.health(reported)
-    return Ill(health=found, silent=silent, said=said)
+        looks = await store.estate.looks(reported)
+        found |= {id_: looks.get(id_, {}) for id_ in reported}
+    return Ill(looks=found, silent=silent, said=said)
 
 
 async def turn(
@@ -140,7 +143,7 @@ async def gather(
     impaired = known.pair_impaired(outage.region)
     found, rest = [], pauses.Pauses()
     for batch in pauses.batches(affected, _BATCH):
-        health, said = await _witnesses(store, [server.id for server in batch], known.ill)
+        looks, said = await _witnesses(store, [server.id for server in batch], known.ill)
         for server in batch:
             if server.id in known.spoiled:
                 continue
@@ -150,7 +153,8 @@ async def gather(
                     server=server,
                     tolerance=declared(server),
                     outage=outage,
-                    health=health.get(server.id, evidence.Health()),
+                    health=own_look(looks.get(server.id, {})),
+                    vantages=several(looks.get(server.id, {})),
                     copy=copy,
                     pair_impaired=impaired,
                     consent=consent,
@@ -163,13 +167,26 @@ async def gather(
 
 async def _witnesses(
     store: sqlite.Store, ids: Sequence[servers.ServerId], known: Ill | None
-) -> tuple[Mapping[servers.ServerId, evidence.Health], Mapping[servers.ServerId, witness.Statement]]:
+) -> tuple[Mapping[servers.ServerId, Looks], Mapping[servers.ServerId, witness.Statement]]:
     """What our probes and Resource Health say of these; only what is not known yet is read."""
     if known is None:
-        return await store.estate.health(ids), await store.estate.statements(ids)
-    health = {id_: known.health[id_] for id_ in ids if id_ in known.health}
-    others = [id_ for id_ in ids if id_ not in known.health]
-    return (health | await store.estate.health(others) if others else health), known.said
+        return await store.estate.looks(ids), await store.estate.statements(ids)
+    looks: dict[servers.ServerId, Looks] = {id_: known.looks[id_] for id_ in ids if id_ in known.looks}
+    others = [id_ for id_ in ids if id_ not in known.looks]
+    return (looks | await store.estate.looks(others) if others else looks), known.said
+
+
+def own_look(looks: Looks) -> evidence.Health:
+    """What the one vantage point has seen; of several, what the newest look belongs to."""
+    if len(looks) == 1:
+        return next(iter(looks.values()))
+    seen = [(health.last.at, name) for name, health in looks.items() if health.last is not None]
+    return looks[max(seen)[1]] if seen else evidence.Health()
+
+
+def several(looks: Looks) -> Looks:
+    """The looks where there is more than one vantage point."""
+    return looks if len(looks) > 1 else {}
 
 
 def copy_of(

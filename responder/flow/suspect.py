@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from responder.core import announcements, outages, regions, suspicions
+from responder.core import announcements, evidence, outages, regions, suspicions
 from responder.flow import facts, known_estate, pauses
 from responder.store import sqlite
 
@@ -69,10 +69,13 @@ class Suspect:
         """Every server that some vantage finds silent, or that Resource Health speaks ill of and that is not well."""
         ill = ill or await facts.ill(self._store)
         estate, found, rest = await self._estate.now(), [], pauses.Pauses()
-        for id_, health in ill.health.items():
+        for id_, looks in ill.looks.items():
             server = estate.get(id_)
             if server is None:
                 continue
+            health = facts.own_look(looks)
+            if len(looks) > 1:
+                health = evidence.combined(looks.values(), self._policy.evidence, now)
             sight = suspicions.Sight(server=server, health=health, said=ill.said.get(id_))
             # Who is well and silent to nobody is among those that the store counts.
             if id_ in ill.silent or suspicions.see(sight, self._policy, now) is not suspicions.Seen.WELL:

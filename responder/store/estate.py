@@ -8,9 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from responder.core import evidence, regions, vantages, witness
+from responder.core import evidence, regions, witness
 from responder.core import servers as core_servers
 from responder.store import apart, codec, database
+
+HERE = "here"
+"""The name of the vantage point of an instance that was given none."""
 
 _PAGE = 1000
 """Rows read at once where there may be a hundred thousand."""
@@ -96,10 +99,10 @@ class Estate:
         return [_server(row) for row in await self._base.rows(sql, wanted)]
 
     async def health(
-        self, ids: Collection[core_servers.ServerId] | None = None
+        self, ids: Collection[core_servers.ServerId] | None = None, vantage: str = HERE
     ) -> dict[core_servers.ServerId, evidence.Health]:
-        """Of all servers, or of these, as all vantage points together see them; one never probed is not in it."""
-        return {id_: vantages.combined(looks) for id_, looks in (await self.looks(ids)).items()}
+        """What one vantage point has seen of all servers, or of these; one it never probed is not in the answer."""
+        return {id_: looks[vantage] for id_, looks in (await self.looks(ids)).items() if vantage in looks}
 
     async def looks(
         self, ids: Collection[core_servers.ServerId] | None = None
@@ -124,9 +127,7 @@ class Estate:
         rows = await self._base.rows(_WELL, {"since": codec.stamp(since)})
         return {row["region"]: int(row["servers"]) for row in rows}
 
-    async def put_health(
-        self, health: Mapping[core_servers.ServerId, evidence.Health], vantage: str = vantages.HERE
-    ) -> None:
+    async def put_health(self, health: Mapping[core_servers.ServerId, evidence.Health], vantage: str = HERE) -> None:
         """Insert or replace what that vantage point has seen of these; the others stay."""
         rows = [(id_, vantage, *_look(value)) for id_, value in health.items()]
         if rows:
@@ -174,7 +175,7 @@ def _server(row: database.Row) -> core_servers.Server:
 
 def _look(health: evidence.Health) -> tuple[object, ...]:
     last = health.last
-    times = (health.failing_since, health.answering_since, health.last_answer_at)
+    times = (health.failing_since, health.answering_since, health.last_answer_at, health.unsettled_since)
     seen = (codec.stamp(last.at), int(last.answered), codec.clean(last.detail)) if last else (None, None, "")
     return (*seen, *(codec.stamp(at) for at in times))
 
@@ -188,6 +189,7 @@ def _by_server(rows: Sequence[database.Row]) -> dict[core_servers.ServerId, dict
             failing_since=codec.moment_or_none(row[5]),
             answering_since=codec.moment_or_none(row[6]),
             last_answer_at=codec.moment_or_none(row[7]),
+            unsettled_since=codec.moment_or_none(row[8]),
         )
     return found
 
@@ -217,7 +219,9 @@ _PUT_STATEMENT = """
     ON CONFLICT (server_id) DO UPDATE SET at = excluded.at, body = excluded.body WHERE excluded.at >= statements.at
 """
 _LOOKS = """
-    SELECT server_id, vantage, at, answered, detail, failing_since, answering_since, last_answer_at FROM looks
+    SELECT server_id, vantage, at, answered, detail, failing_since, answering_since, last_answer_at,
+        unsettled_since
+    FROM looks
 """
 _LOOKS_OF = f"{_LOOKS} WHERE server_id IN (SELECT value FROM json_each(:ids))"  # noqa: S608 - literals of this module
 _SILENT = "SELECT server_id FROM looks WHERE failing_since IS NOT NULL"
@@ -234,9 +238,10 @@ _WELL = f"""
 """  # noqa: S608 - literals of this module
 _PUT_LOOK = """
     INSERT INTO looks
-        (server_id, vantage, at, answered, detail, failing_since, answering_since, last_answer_at) VALUES {rows}
+        (server_id, vantage, at, answered, detail, failing_since, answering_since, last_answer_at, unsettled_since)
+    VALUES {rows}
     ON CONFLICT (server_id, vantage) DO UPDATE SET
         at = excluded.at, answered = excluded.answered, detail = excluded.detail,
         failing_since = excluded.failing_since, answering_since = excluded.answering_since,
-        last_answer_at = excluded.last_answer_at
+        last_answer_at = excluded.last_answer_at, unsettled_since = excluded.unsettled_since
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responder.core import decisions, runs
+from responder.core import decisions, evidence, runs
 from responder.store import journals, outages, sqlite
 from responder.store import runs as rows
 from tests.contracts import samples
@@ -43,7 +43,22 @@ async def test_each_vantage_keeps_its_own_looks(store: sqlite.Store) -> None:
     assert await store.estate.looks([a]) == {a: {"here": here, "west": there}}
     assert await store.estate.looks() == {a: {"here": here, "west": there}, b: {"here": there}}
     assert await store.estate.silent() == ({a: {"here": here, "west": there}}, None)
-    assert (await store.estate.health([a]))[a].last == there.last
+    assert await store.estate.health([a]) == {a: here}
+    assert await store.estate.health(vantage="west") == {a: there}
+
+
+async def test_a_look_comes_back_with_everything_it_remembers(store: sqlite.Store) -> None:
+    at = samples.at
+    whole = evidence.Health(
+        last=evidence.Probe(at=at(9), answered=True, detail="é"),
+        answering_since=at(8),
+        last_answer_at=at(9),
+        unsettled_since=at(3),
+    )
+    silent = evidence.Health(failing_since=at(1))
+    a, b = samples.server_id("a"), samples.server_id("b")
+    await store.estate.put_health({a: whole, b: silent})
+    assert await store.estate.health() == {a: whole, b: silent}
 
 
 async def test_who_answers_everybody_is_counted_by_region(store: sqlite.Store) -> None:
