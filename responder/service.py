@@ -23,7 +23,21 @@ from responder import channels, clock, playbook_files, settings, steps
 from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
 from responder.channels import log, webhook
 from responder.core import evidence, playbooks
-from responder.flow import act, announce, assess, by_hand, intake, listening, pauses, reconcile, stages, wakes, watch
+from responder.flow import (
+    act,
+    announce,
+    assess,
+    by_hand,
+    capture,
+    intake,
+    listening,
+    pauses,
+    reconcile,
+    records,
+    stages,
+    wakes,
+    watch,
+)
 from responder.flow import inventory as inventory_stage
 from responder.postgres import addresses, probes, verification
 from responder.steps import doors
@@ -41,9 +55,9 @@ class Databases:
         self._book = addresses.AddressBook(config.address_book)
         self._timeout = timeout
         self._newest_row = config.newest_row
-        self._login = None
+        self.login = None
         if config.user is not None and config.password is not None:
-            self._login = verification.Login(
+            self.login = verification.Login(
                 user=config.user, password=config.password.reveal(), database=config.database, tls=config.tls
             )
 
@@ -53,7 +67,7 @@ class Databases:
 
     async def look(self, fqdn: str) -> verification.Look:
         """What does it hold?"""
-        return await verification.look(self._book.find(fqdn), self._login, self._newest_row, self._timeout)
+        return await verification.look(self._book.find(fqdn), self.login, self._newest_row, self._timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +137,9 @@ def _endpoints(azure: settings.Azure) -> endpoints.Endpoints:
 
 
 def _doors(config: settings.Settings, store: stores.Store, cloud: clients.Clients, databases: Databases) -> doors.Doors:
+    if databases.login is not None:
+        administrator = clients.Login(databases.login.user, databases.login.password)
+        cloud.administrator = lambda: administrator
     zones = {
         name: doors.Zone(name=name, subscription_id=zone.subscription, resource_group=zone.resource_group, ttl=zone.ttl)
         for name, zone in config.dns_zones.items()
@@ -132,6 +149,7 @@ def _doors(config: settings.Settings, store: stores.Store, cloud: clients.Client
         dns=dns.Dns(cloud),
         databases=databases,
         outbox=store.outbox,
+        records=records.Records(store),
         rules=doors.Rules(
             policy=config.policy(),
             resource_groups=config.restore.resource_groups,
@@ -250,7 +268,13 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         parts.wakes["assess"],
     )
     watcher = watch.Watch(parts.store, parts.databases.probe, pace, parts.wakes["assess"])
-    return {"inventory": lister.run, "watch": watcher.run}
+    return {"inventory": lister.run, "watch": watcher.run, "capture": capturer(parts).run}
+
+
+def capturer(parts: Parts) -> capture.Capture:
+    """The stage that keeps what servers are set to."""
+    every = parts.config.azure.configuration_refresh
+    return capture.Capture(parts.store, parts.doors.control_plane.configuration, parts.config.tolerance(), every)
 
 
 def _desk(parts: Parts, door: intake.Intake, ears: Sequence[listening.Ear]) -> desk.Desk:

@@ -6,9 +6,11 @@ import asyncio
 import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from responder.azure import credentials, endpoints
+from responder.core import errors
 
 if TYPE_CHECKING:
     import aiohttp
@@ -29,6 +31,14 @@ _SDKS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The administrator that new servers get: the login that our checks by SQL use. `repr` hides the password."""
+
+    user: str
+    password: str = field(repr=False)
+
+
 class Clients:
     """The clients of one cloud, made when first asked for. All share one session and one credential."""
 
@@ -39,6 +49,8 @@ class Clients:
         self.endpoints = where
         self._transport = pipelines.transport(session, where)
         self.credential = credentials.build(where.credential, self._transport)
+        self.administrator: Callable[[], Login | None] = lambda: None
+        """Asked when a server is made."""
         self._open: dict[tuple[str, str], Any] = {}
 
     def flexible(self, subscription_id: str) -> FlexibleClient:
@@ -64,6 +76,21 @@ class Clients:
         from azure.mgmt.resourcegraph.aio import ResourceGraphClient
 
         return self._of("graph", "", ResourceGraphClient)
+
+    def login(self) -> Login:
+        """The administrator of a new server.
+
+        Raises:
+            InputError: none is configured.
+        """
+        found = self.administrator()
+        if found is None:
+            raise errors.InputError(
+                "azure.no-login",
+                "A new server needs an administrator, and no login is configured.",
+                remedy="Set postgres.user and postgres.password.",
+            )
+        return found
 
     def plain(self) -> AsyncARMPipelineClient[Any, Any]:
         """For what no SDK of ours covers: requests as they are, through the same policies."""

@@ -1,4 +1,4 @@
-"""Creating, looking at and deleting copies, whichever of the two products they are.
+"""Creating, looking at, changing and deleting copies, whichever of the two products they are.
 
 It never sends a request about a source server: only its id appears, inside the body of a restore. A write is sent
 once; whether to send another is the caller's decision. It deletes nothing that does not carry our tag.
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from responder.azure import clients, flexible, operations, single
+from responder.azure import clients, configurations, flexible, operations, single
 from responder.azure import errors as meanings
-from responder.core import errors, restores, servers
+from responder.core import changes, errors, restores, servers
+from responder.core import configurations as core_configurations
 
 if TYPE_CHECKING:
     from azure.core.polling import AsyncLROPoller
@@ -32,6 +33,10 @@ class _Product(Protocol):
         self, to: clients.Clients, address: servers.Address, **options: Any
     ) -> AsyncLROPoller[Any]: ...
 
+    async def begin_change(
+        self, to: clients.Clients, address: servers.Address, change: changes.Change, **options: Any
+    ) -> AsyncLROPoller[Any]: ...
+
     async def get(self, to: clients.Clients, address: servers.Address) -> restores.FoundServer: ...
 
     def read(self, server: Any) -> restores.FoundServer: ...
@@ -47,7 +52,7 @@ class ControlPlane:
         self._to = to
 
     async def restore(self, request: restores.RestoreRequest) -> str:
-        """Ask for the restore, once. Returns the operation's token as soon as Azure has accepted it.
+        """Ask for the restore, geo or to a point in time, once. Returns the operation's token, once Azure has taken it.
 
         Code `Ambiguous`: nobody knows whether it did; `find` the target before asking again.
         """
@@ -60,6 +65,7 @@ class ControlPlane:
             **request.source.log_context(),
             copy=address.name,
             target_region=request.target_region,
+            to=request.to.isoformat() if request.to else None,
         )
         return token
 
@@ -112,6 +118,32 @@ class ControlPlane:
         address, product = _of(server_id)
         resume = functools.partial(product.begin_delete, self._to, address)
         return await operations.poll_once(resume, token, place=server_id)
+
+    async def change(self, change: changes.Change) -> str:
+        """Ask for a change of a copy of ours or of a replica, once. Returns the operation's token.
+
+        Code `Ambiguous`: nobody knows whether it was taken; look at the server before asking again.
+        """
+        address, product = _of(change.server_id)
+        with meanings.translated(change.server_id, write=True):
+            poller = await product.begin_change(self._to, address, change)
+            token = poller.continuation_token()
+        _log.info("azure.change-requested", on=address.name, what=type(change).__name__)
+        return token
+
+    async def poll_change(self, change: changes.Change, token: str) -> restores.Progress:
+        """One look at the operation; never waits."""
+        address, product = _of(change.server_id)
+        resume = functools.partial(product.begin_change, self._to, address, change)
+        read = product.read if isinstance(change, changes.Promotion | changes.Creation) else None
+        return await operations.poll_once(resume, token, place=change.server_id, read=read)
+
+    async def configuration(self, server_id: servers.ServerId) -> core_configurations.Configuration:
+        """The firewall rules and parameters that somebody has set: of a copy of ours, or of a healthy server in peace.
+
+        Raises `AzureError`.
+        """
+        return await configurations.read(self._to, _of(server_id)[0])
 
 
 def _of(server_id: servers.ServerId) -> tuple[servers.Address, _Product]:

@@ -8,6 +8,7 @@ https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-fo
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ _SUBSCRIPTIONS = 1000
 _TRIES = 5
 _PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(seconds=60)
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)((?:\.\d+)?)(?:Z|\+00:00)")
 _FAMILIES = {
     "microsoft.dbforpostgresql/flexibleservers": servers.Family.FLEXIBLE,
     "microsoft.dbforpostgresql/servers": servers.Family.SINGLE,
@@ -136,6 +138,9 @@ def server_of(row: Mapping[str, Any], seen_at: datetime) -> servers.Server | Non
         tags={str(k): str(v) for k, v in _child(row, "tags").items()},
         public_access=str(network.get("publicNetworkAccess", "Enabled")).lower() != "disabled",
         seen_at=seen_at,
+        backups_since=_moment(properties.get("earliestRestoreDate") or backup.get("earliestRestoreDate")),
+        replica_of=_primary(properties),
+        backup_retention_days=_whole(backup.get("backupRetentionDays")),
     )
 
 
@@ -144,6 +149,25 @@ def _storage_gb(storage: Mapping[str, Any]) -> int | None:
     if isinstance(storage.get("storageSizeGB"), int):
         return int(storage["storageSizeGB"])
     return int(storage["storageMB"]) // 1024 if isinstance(storage.get("storageMB"), int) else None
+
+
+def _primary(properties: Mapping[str, Any]) -> servers.ServerId | None:
+    """Whom a replica follows. A restored server does not say where it came from."""
+    role = str(properties.get("replicationRole") or _child(properties, "replica").get("role") or "").lower()
+    followed = properties.get("sourceServerResourceId") or properties.get("masterServerId")
+    return servers.server_id(str(followed)) if "replica" in role and followed else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _moment(text: Any) -> datetime | None:
+    """Azure writes seven digits of a second here and there, and `+00:00` or `Z`."""
+    if not isinstance(text, str):
+        return None
+    match = _STAMP.fullmatch(text)
+    return datetime.fromisoformat(f"{match[1]}{match[2][:7]}+00:00") if match else None
 
 
 def _child(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:

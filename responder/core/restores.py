@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from responder.core import regions, servers
+from responder.core import errors, regions, servers
 
 CREATED_BY_TAG = "created-by"
 """Azure tag on everything we create. What does not carry it with `CREATED_BY` is not ours, and never deleted."""
@@ -20,7 +20,10 @@ SOURCE_TAG = "responder-source"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
-    """Geo-restore the newest replicated backup of `source` as a new server. Needs no answer of the source's region."""
+    """Restore a backup of `source` as a new server: the newest replicated one in the pair, or a moment in its region.
+
+    The first needs no answer of the source's region.
+    """
 
     source: servers.Server
     """As the inventory last saw it. Only its id and, for Single Server, its sku are used."""
@@ -29,10 +32,20 @@ class RestoreRequest:
     target_region: regions.RegionName
     tags: Mapping[str, str] = field(default_factory=dict)
     """Besides `CREATED_BY_TAG` and `SOURCE_TAG`, which are always set."""
+    to: datetime | None = None
+    """The moment to go back to, aware UTC, from the backups in the source's own region. None: the newest geo-replicated
+    backup, which is the only one that can be had in the pair."""
+    zone: str = ""
+    """Availability zone of the new server, of a point-in-time restore only. Empty: Azure chooses."""
 
     def all_tags(self) -> dict[str, str]:
         """The tags the copy gets. Azure takes at most 256 characters in a value."""
-        return {**self.tags, CREATED_BY_TAG: CREATED_BY, SOURCE_TAG: self.source.id[:256]}
+        return tags_of(self.source, self.tags)
+
+
+def tags_of(source: servers.Server, tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of everything we create: those given, who made it, and from what."""
+    return {**tags, CREATED_BY_TAG: CREATED_BY, SOURCE_TAG: source.id[:256]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +61,8 @@ class FoundServer:
     tags: Mapping[str, str] = field(default_factory=dict)
     ready: bool = False
     """Azure says Ready. That says nothing about the data plane: only a connection does."""
+    replica: bool = False
+    """It follows a primary, and takes no writes."""
 
     @property
     def ours(self) -> bool:
@@ -88,3 +103,45 @@ class Lost:
 
 Progress = InProgress | Succeeded | OperationFailed | Lost
 """How far a long-running operation has come."""
+
+
+def moment_of(text: str, server: servers.Server, now: datetime) -> datetime:
+    """The moment that a point-in-time restore is asked to go back to, checked. Empty: as late as can be, which is now.
+
+    Args:
+        text: ISO 8601 with its offset, like 2026-11-22T10:00Z.
+
+    Raises:
+        InputError: unreadable, without an offset, in the future, or older than the backups of the server.
+
+    https://learn.microsoft.com/azure/postgresql/backup-restore/concepts-backup-restore#point-in-time-recovery
+    """
+    if not text.strip():
+        return now
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise _no_moment("unreadable", f"{text[:40]!r} is not a time.", "Write it like 2026-11-22T10:00Z.") from None
+    if at.tzinfo is None:
+        raise _no_moment("no-offset", f"{text[:40]!r} does not say in which time zone.", "Add Z for UTC, or +01:00.")
+    at = at.astimezone(UTC)
+    if at > now:
+        text = f"{at:%Y-%m-%d %H:%M:%S} UTC is in the future; it is {now:%Y-%m-%d %H:%M:%S} UTC."
+        raise _no_moment("future", text, "Give a moment before the mistake.")
+    oldest = _oldest(server, now)
+    if oldest is not None and at < oldest:
+        text = (
+            f"The backups of {server.name} go back to {oldest:%Y-%m-%d %H:%M:%S} UTC, not to {at:%Y-%m-%d %H:%M} UTC."
+        )
+        raise _no_moment("too-old", text, "Give a later moment, or restore a dump of your own.")
+    return at
+
+
+def _oldest(server: servers.Server, now: datetime) -> datetime | None:
+    days = server.backup_retention_days
+    known = [server.backups_since, now - timedelta(days=days) if days is not None else None]
+    return max((at for at in known if at is not None), default=None)
+
+
+def _no_moment(name: str, text: str, remedy: str) -> errors.InputError:
+    return errors.InputError(f"restore.to-{name}", text, remedy=remedy, place="to")

@@ -59,6 +59,8 @@ class Server:
     """`ZoneRedundant`, `SameZone` or `Disabled`. Empty: not known."""
     backups_since: datetime | None = None
     """The earliest moment it can be restored to. Soon after its creation this tells its age."""
+    backup_retention_days: int | None = None
+    """How many days of backups are kept. None: not known."""
     elastic: bool = False
     """A cluster of several nodes, which Azure restores neither to a point in time nor elsewhere."""
     own_key: bool = False
@@ -131,25 +133,26 @@ def id_of(address: Address) -> ServerId:
     )
 
 
-def copy_name(server: Server, cause: str, attempt: int) -> str:
+def copy_name(server: Server, cause: str, attempt: int, kind: str = "geo") -> str:
     """Deterministic name of what we create for `server` because of `cause`: found again after a crash, and adopted.
 
     Args:
         cause: the id of the run that makes it.
         attempt: 1 for the first; a failed attempt is never written over.
+        kind: `geo` from a geo-replicated backup, `pit` from a point in time, `new` created empty.
 
     At most 63 characters, lower-case letters, digits and hyphens, as
     https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules demands.
     """
     digest = hashlib.sha256(f"{server.id}|{cause}|{attempt}".encode()).hexdigest()[:8]
-    return f"{_copy_prefix(server)}{digest}"
+    return f"{_copy_prefix(server)}{kind}-{digest}"
 
 
 def is_copy_name(fqdn: str, server: Server) -> bool:
     """Whether a host name is that of a copy that we made of this server, whatever run made it."""
     label = fqdn.lower().partition(".")[0]
-    return re.fullmatch(re.escape(_copy_prefix(server)) + "[0-9a-f]{8}", label) is not None
+    return re.fullmatch(re.escape(_copy_prefix(server)) + "(?:geo|pit|new)-[0-9a-f]{8}", label) is not None
 
 
 def _copy_prefix(server: Server) -> str:
-    return f"{server.name.lower()[:50]}-geo-"
+    return f"{server.name.lower()[:50]}-"

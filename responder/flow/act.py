@@ -231,7 +231,7 @@ class Act:
             await self._write(run, record)
             _log.info("step.begun", **run.log_context(), attempt=record.attempts)
         try:
-            kind, ctx = self._kinds.get(step.kind), await self._context(run, step, record, outputs)
+            kind, ctx = self._kinds.get(step.kind), await self._context(run, step, record, outputs, records)
         except errors.InputError as error:
             return await self._not_yet(run, record, str(error))
         outcome, record = await self._outcome(kind, ctx, interrupted=interrupted and kind.EFFECT != "read")
@@ -285,7 +285,12 @@ class Act:
             return runs.Retry(after=after, why=str(error) or type(error).__name__), latest
 
     async def _context(
-        self, run: runs.Run, step: playbooks.Step, record: runs.StepRecord, outputs: Mapping[str, Any]
+        self,
+        run: runs.Run,
+        step: playbooks.Step,
+        record: runs.StepRecord,
+        outputs: Mapping[str, Any],
+        records: Mapping[str, runs.StepRecord],
     ) -> doors.Context:
         async def nowhere(_: Mapping[str, Any]) -> None:
             raise AssertionError("replaced before the step is executed")
@@ -295,6 +300,7 @@ class Act:
             step=meaning.settled(step, self._kinds.declared.get(step.kind), record.given),
             record=record,
             outputs=outputs,
+            records=records,
             situation=await self._situation(run),
             doors=self._doors,
             now=clock.now(),
@@ -351,7 +357,7 @@ class Act:
         outputs = {id_: done.output for id_, done in records.items() if done.state is runs.StepState.DONE}
         try:
             async with asyncio.timeout(_ATTEMPT_LIMIT.total_seconds()):
-                found = await kind.reconcile(await self._context(run, step, record, outputs))
+                found = await kind.reconcile(await self._context(run, step, record, outputs, records))
         except Exception as error:
             return f"{_left(run, records)}; {step.id} was interrupted, and how far it came cannot be seen: {error}"
         match found:

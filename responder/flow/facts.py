@@ -206,9 +206,9 @@ def copy_of(
 def _newest(
     known: Turn, server_id: servers.ServerId, outage_id: outages.OutageId
 ) -> tuple[copies.Copy, cutovers.Consent | None]:
-    """Of the newest run with a restore step."""
+    """Of the newest run that makes one to take the server's place."""
     for journal in known.runs_of(server_id, outage_id):
-        if any(step.kind == "restore" for step in journal.run.playbook.steps):
+        if runs.stands_in(journal.run):
             return runs.copy_of(journal.run, journal.steps), consent_of(newest_word(journal.words))
     return _NOTHING
 

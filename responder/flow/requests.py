@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from responder import steps as kinds
 from responder.core import errors, outages, playbooks, runs, servers
 from responder.store import sqlite
 
@@ -49,7 +50,8 @@ async def planned(
     """The run that a request would submit; nothing is written.
 
     Raises:
-        InputError: unknown playbook, parameter or server.
+        InputError: unknown playbook, parameter or server, or a step knows already that it cannot be.
+        RefusedError: a step must not be taken now.
     """
     playbook = books.get(request.playbook)
     if playbook is None:
@@ -62,7 +64,7 @@ async def planned(
     cause = outage.id if outage else f"by-hand-{now:%Y%m%dT%H%M%S}"
     past = await store.runs.of(server.id, outage.id) if outage else []
     number = sum(run.playbook.name == playbook.name for run in past) + 1
-    return runs.new(
+    run = runs.new(
         id_=runs.run_id(playbook.name, server, cause, number),
         server=server,
         outage_id=outage.id if outage else None,
@@ -71,6 +73,11 @@ async def planned(
         by=request.by,
         now=now,
     )
+    for step in playbook.steps:
+        precheck = getattr(kinds.KINDS.get(step.kind), "precheck", None)
+        if precheck is not None:
+            precheck(step, run, server)
+    return run
 
 
 async def submit(store: sqlite.Store, run: runs.Run) -> runs.Run:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import asyncpg
 
 from responder.postgres import addresses, probes
+
+_SIZE = """
+select sum(pg_database_size(oid)) from pg_database
+where datallowconn and has_database_privilege(oid, 'connect')
+"""
 
 _TROUBLE = (
     OSError,
@@ -45,6 +50,10 @@ class Look:
     """A login and a query worked."""
     newest_row: datetime | None = None
     """Aware UTC. None: not measured."""
+    used_bytes: int | None = None
+    """What its databases take on disk together. None: not measured."""
+    replica: bool = False
+    """It follows a primary and takes no writes."""
     version: str = ""
     why: str = ""
     """Why there is no SQL or no newest row, in a sentence."""
@@ -83,22 +92,35 @@ async def look(address: addresses.Address, login: Login | None, newest_row: str,
 
 async def _measure(connection: asyncpg.Connection[asyncpg.Record], newest_row: str) -> Look:
     version = connection.get_server_version()
-    shown = f"{version.major}.{version.minor}"
+    used, replica = await _size(connection), await connection.fetchval("select pg_is_in_recovery()")
+    seen = Look(
+        answers=True, sql=True, used_bytes=used, replica=bool(replica), version=f"{version.major}.{version.minor}"
+    )
     try:
         row = await connection.fetchrow(newest_row)
     except asyncpg.PostgresConnectionError:
         raise  # it broke meanwhile: that says nothing about the rows
     except asyncpg.PostgresError as error:
-        return Look(answers=True, sql=True, version=shown, why=f"The newest row cannot be read: {_plain(error)}.")
+        return replace(seen, why=f"The newest row cannot be read: {_plain(error)}.")
     values = (None,) if row is None else tuple(row)
     newest = values[0] if len(values) == 1 else ...
     if newest is None:
-        return Look(answers=True, sql=True, version=shown, why="There is no row to measure by.")
+        return replace(seen, why="There is no row to measure by.")
     if not isinstance(newest, datetime) or newest.tzinfo is None:
         # No reason to give a good copy up: its loss is not measured, and the bound of geo-backup counts.
-        why = "The query does not return one timestamptz (settings: postgres.newest_row)."
-        return Look(answers=True, sql=True, version=shown, why=why)
-    return Look(answers=True, sql=True, newest_row=newest.astimezone(UTC), version=shown)
+        return replace(seen, why="The query does not return one timestamptz (settings: postgres.newest_row).")
+    return replace(seen, newest_row=newest.astimezone(UTC))
+
+
+async def _size(connection: asyncpg.Connection[asyncpg.Record]) -> int | None:
+    """Of the databases that the login may connect to; no reason to give a copy up when it cannot be told."""
+    try:
+        found = await connection.fetchval(_SIZE)
+    except asyncpg.PostgresConnectionError:
+        raise
+    except asyncpg.PostgresError:
+        return None
+    return int(found) if found is not None else None
 
 
 def _plain(error: BaseException) -> str:

@@ -52,6 +52,9 @@ class Azure(fields.Part):
     """For a connection to Azure. 10 s: one lost packet is forgiven, a region that is gone is noticed."""
     read_timeout: fields.Duration = timedelta(seconds=30)
     """For the next bytes of an answer. 30 s, not the SDK's 300: a call into a dead region must not hold anything up."""
+    configuration_refresh: fields.Duration = timedelta(hours=6)
+    """How often the firewall rules and parameters of each declared server are read, while it is healthy, for a copy
+    comes without them. 6 hours: two requests a server, and people change them seldom."""
     inventory_refresh: fields.Duration = timedelta(minutes=5)
     """How often Resource Graph is asked. 5 minutes: the graph itself lags by minutes. A failed refresh keeps what is
     known."""

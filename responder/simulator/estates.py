@@ -95,6 +95,8 @@ class Server(_Grouped):
     geo_backup: bool = False
     data: Literal["real", "handshake"] = "handshake"
     """`real`: a PostgreSQL process with rows in it. `handshake`: something that answers the first bytes only."""
+    replica_of: ServerName | None = None
+    """The name of the server it follows as a read replica. It has that one's data, and `data` is not looked at."""
     rows_per_second: float = pydantic.Field(default=0, ge=0)
     tags: Mapping[str, str] = {}
     firewall: tuple[FirewallRule, ...] = ()
@@ -150,6 +152,8 @@ class Estate(_Part):
     servers: tuple[Server, ...] = ()
     offer_restricted: tuple[Region, ...] = ()
     """Regions in which these subscriptions may not create servers until Microsoft lets them."""
+    new_servers: Literal["real", "handshake"] = "handshake"
+    """What stands behind servers that are created empty; copies are as what they are copied from."""
     core_quotas: Mapping[Region, int] = {}
     """vCores allowed in a region; elsewhere 1000."""
     timing: Timing = Timing()
@@ -169,6 +173,10 @@ class Estate(_Part):
             if child.resource_group.lower() not in groups:
                 raise ValueError(f"'{child.name}': '{child.resource_group}' is not in resource_groups; add it")
         names = [s.name for s in self.servers]
+        leading = {s.name for s in self.servers if s.replica_of is None}
+        for server in self.servers:
+            if server.replica_of is not None and server.replica_of not in leading:
+                raise ValueError(f"'{server.name}': replica_of '{server.replica_of}' is no server that can be followed")
         if len(set(names)) != len(names):
             raise ValueError("servers: two have the same name; server names are unique in the world")
         return self

@@ -52,6 +52,8 @@ class Server:
     create_mode: str = "Create"
     source_id: str | None = None
     """What it was restored or replicated from."""
+    zone: str = ""
+    """Availability zone; empty: the service leaves the field out, as it does for a copy unless one was asked for."""
     role: str = "Primary"
     """Primary, AsyncReplica, GeoAsyncReplica."""
     real: bool = False

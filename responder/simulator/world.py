@@ -42,8 +42,17 @@ class DataPlane(Protocol):
         """A new, empty server. Returns `127.0.0.1:port` once it answers."""
         ...
 
-    async def restore(self, name: str, region: str, *, source: str) -> str:
-        """A new server from the newest geo-replicated backup of `source`. Raises `NoBackup`."""
+    async def restore(self, name: str, region: str, *, source: str, to: datetime | None = None) -> str:
+        """A new server from the newest geo-replicated backup of `source`, or as it was at a moment, from the backups
+        in its own region. Raises `NoBackup`."""
+        ...
+
+    async def replicate(self, name: str, region: str, *, source: str) -> str:
+        """A new read replica that follows `source`."""
+        ...
+
+    async def promote(self, name: str) -> None:
+        """A replica stops following, and takes writes."""
         ...
 
     async def remove(self, name: str) -> None: ...
@@ -109,6 +118,9 @@ class World:
         async def bring_up(server: Server) -> None:
             assert self.data is not None
             as_described = described[server.name]
+            if as_described.replica_of is not None:
+                server.address = await self.data.replicate(server.name, server.region, source=as_described.replica_of)
+                return
             server.address = await self.data.create(
                 server.name,
                 server.region,
@@ -117,9 +129,11 @@ class World:
                 geo_backup=as_described.geo_backup,
             )
 
-        async with asyncio.TaskGroup() as group:
-            for server in tuple(self.servers.values()):
-                group.create_task(bring_up(server), name=f"create {server.name}")
+        for replicas in (False, True):  # a replica needs its primary
+            async with asyncio.TaskGroup() as group:
+                for server in tuple(self.servers.values()):
+                    if server.is_replica is replicas:
+                        group.create_task(bring_up(server), name=f"create {server.name}")
         self.changed()
 
     async def close(self) -> None:
@@ -217,6 +231,8 @@ class World:
         for described in estate.servers:
             server = self._server(described, homes[described.resource_group.lower()])
             self.servers[server.key] = server
+        for described in estate.servers:
+            self._follow(described)
         for planned in estate.dns_zones:
             zone = resources.Zone(
                 subscription=estate.subscription_of(planned),
@@ -228,6 +244,15 @@ class World:
                     name=name, type="CNAME", ttl=30, records={"CNAMERecord": {"cname": target}}
                 )
             self.zones[zone.id.lower()] = zone
+
+    def _follow(self, described: estates.Server) -> None:
+        """Make a described replica one."""
+        primary = self.server_named(described.replica_of) if described.replica_of else None
+        replica = self.server_named(described.name)
+        if primary is not None and replica is not None:
+            replica.role = "AsyncReplica" if primary.region == replica.region else "GeoAsyncReplica"
+            replica.source_id, replica.real = primary.id, primary.real
+            replica.earliest_restore = None
 
     def _server(self, described: estates.Server, resource_group: str) -> Server:
         now = self.now()
@@ -247,6 +272,7 @@ class World:
             state="Ready",
             tags=dict(described.tags),
             earliest_restore=now - resources.RETENTION,
+            zone="1" if described.kind == "flexible" else "",
             real=described.data == "real",
             children={
                 "firewallrules": {

@@ -14,7 +14,22 @@ from enum import StrEnum
 from typing import Protocol, cast
 
 from responder.core import errors, playbooks, runs
-from responder.steps import cut_over, discard_copy, doors, hold, notify, restore, verify, watch
+from responder.steps import (
+    check_peace,
+    copy_firewall_rules,
+    copy_parameters,
+    cut_over,
+    discard_copy,
+    doors,
+    hold,
+    measure_replica,
+    notify,
+    promote_replica,
+    record_rehearsal,
+    restore,
+    verify,
+    watch,
+)
 
 
 class Effect(StrEnum):
@@ -63,10 +78,16 @@ class Registry:
 
 
 _MODULES: Mapping[str, object] = {
+    "check_peace": check_peace,
+    "copy_firewall_rules": copy_firewall_rules,
+    "copy_parameters": copy_parameters,
     "cut_over": cut_over,
     "discard_copy": discard_copy,
     "hold": hold,
+    "measure_replica": measure_replica,
     "notify": notify,
+    "promote_replica": promote_replica,
+    "record_rehearsal": record_rehearsal,
     "restore": restore,
     "verify": verify,
     "watch": watch,

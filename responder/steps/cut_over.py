@@ -6,11 +6,10 @@ Output `verdict`: `cut-over`, or `not-needed` when the region returned at the la
 
 from __future__ import annotations
 
-import dataclasses
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from responder.core import cutovers, decisions, evidence, playbooks, runs, servers, tolerances
-from responder.steps import doors
+from responder.core import decisions, playbooks, runs, servers
+from responder.steps import doors, guard
 
 EFFECT = "idempotent"
 ABOUT = "Checks everything once more, then points the server's DNS record at the copy."
@@ -19,6 +18,7 @@ OUTPUTS = (
     playbooks.Output(name="record", about="the DNS record that was pointed, zone/record; null: none is declared"),
     playbooks.Output(name="from", about="where it led before"),
     playbooks.Output(name="to", about="where it leads now"),
+    playbooks.Output(name="why", about="why it was not needed"),
     playbooks.Output(name="at", type=playbooks.Type.TIME, about="when it was pointed"),
     playbooks.Output(name="data_loss_s", type=playbooks.Type.DURATION, about="what was lost, as measured"),
 )
@@ -30,12 +30,14 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     if isinstance(done, runs.Done):
         return done  # an earlier try wrote it, and the answer was lost: there is no way back any more
     decision = ctx.situation.decision
-    if decision is not None and decision.action is decisions.Action.STAND_DOWN:
+    if decision is not None and decision.action is decisions.Action.STAND_DOWN and not _promoted(ctx):
         return runs.Done(output={"verdict": "not-needed"})
     obstacle = await _obstacle(ctx)
     if obstacle is not None:
         return obstacle
     target = _target(ctx)
+    if not target:
+        return runs.Fail(why="no server that could take its place was made by an earlier step")
     followed = ctx.dns_record()
     if followed is None:
         return _done(ctx, record=None, before=None, target=target)
@@ -61,40 +63,29 @@ async def reconcile(ctx: doors.Context) -> runs.Done | runs.NotStarted:
 
 async def _obstacle(ctx: doors.Context) -> runs.Outcome | None:
     """Why the record is not written now, asked on a probe of this very moment; None: nothing stands against it."""
-    policy, facts = ctx.doors.rules.policy, ctx.situation.facts
-    probe = await ctx.doors.databases.probe(ctx.situation.server.fqdn)
-    if facts is None:
-        return _obstacle_by_hand(ctx, probe)
-    # A silence that was only looked at long ago and just now proves nothing in between.
-    health = evidence.observe(facts.health, probe, longest_gap=policy.evidence.fresh)
-    fresh = dataclasses.replace(facts, health=health)
-    if cutovers.refusals(decisions.cut_over_request(fresh, policy, probe.at)):
-        # The copy stays as it is; the next decision says whether to try again or to stand down.
-        return runs.Wait(until=ctx.now + policy.review, topic="decision")
-    return None
-
-
-def _obstacle_by_hand(ctx: doors.Context, probe: evidence.Probe) -> runs.Outcome | None:
-    """A human's run without an outage: their word counts, and what nobody can sign away still does."""
-    tolerance, copy = ctx.situation.tolerance, ctx.output_of("restore").get("copy")
-    if probe.answered:
-        return runs.Fail(why=f"the server answers, so nothing is sent away from it; {copy} is left as it is")
-    if tolerance.cutover is tolerances.Cutover.NEVER:
-        return runs.Fail(why=f"its owner declared outage-cutover=never; {copy} is left as it is")
+    if _promoted(ctx):
+        # Everything was asked before the promotion, after which there is no replica to go back to.
+        return await _obstacle_promoted(ctx)
     point = ctx.output_of("verify").get("recovery_point")
-    loss = probe.at - datetime.fromisoformat(str(point)) if point else None
-    accepted = (ctx.situation.consent.payload if ctx.situation.consent else {}).get("loss_accepted_s")
-    limits = [tolerance.rpo, timedelta(seconds=float(accepted)) if accepted is not None else None]
-    limit = max((each for each in limits if each is not None), default=None)
-    if limit is None or (loss or ctx.doors.rules.policy.loss_bound) > limit:
-        # Nobody has agreed to lose that much: wait for `runs approve --accept-loss`.
-        return runs.Wait(until=ctx.now + timedelta(hours=1), topic="approval")
-    return None
+    return await guard.obstacle(ctx, datetime.fromisoformat(str(point)) if point else None)
+
+
+async def _obstacle_promoted(ctx: doors.Context) -> runs.Outcome | None:
+    """A server that came back in between has gone on taking rows, which the promoted one lacks."""
+    probe = await ctx.doors.databases.probe(ctx.situation.server.fqdn)
+    if not probe.answered:
+        return None
+    why = "it answers again, so applications are not sent away from it; its replica was promoted and follows it no more"
+    return runs.Done(output={"verdict": "not-needed", "why": why})
+
+
+def _promoted(ctx: doors.Context) -> bool:
+    return ctx.output_of("promote_replica").get("verdict") == "promoted"
 
 
 def _target(ctx: doors.Context) -> str:
     """The copy's name, as DNS gives it back."""
-    return str(ctx.output_of("restore").get("fqdn", "")).rstrip(".").lower()
+    return str(ctx.copy().get("fqdn", "")).rstrip(".").lower()
 
 
 def _done(ctx: doors.Context, *, record: str | None, before: str | None, target: str) -> runs.Done:

@@ -1,48 +1,115 @@
-"""`discard_copy`: delete the copy that this run made. Only what carries this run's tag is ever deleted.
+"""`discard_copy`: delete a copy that we made. By default the one of this run; only what carries its tag is deleted.
 
-And nothing that applications are sent to: somebody may have moved the record by hand.
+With `of: any-run`, one that an earlier run left behind: the parameter `copy` names it, unless there is only one. Never
+anything that applications are sent to: by the DNS record, which somebody may have moved by hand, or by the journal.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from responder.core import errors, playbooks, restores, runs, servers
 from responder.steps import doors, restore
 
 EFFECT = "idempotent"
-ABOUT = "Deletes the copy that this run made, and nothing else."
+ABOUT = "Deletes the copy that this run made, or one that an earlier run left behind, and nothing else."
+SETTINGS = (
+    playbooks.Setting(
+        name="of", type=playbooks.Type.CHOICE, choices=("this-run", "any-run"), default="this-run", about="whose copy"
+    ),
+    playbooks.Setting(name="copy", about="of any-run: which, by name or id; may be left out when there is only one"),
+)
 OUTPUTS = (
     playbooks.Output(name="verdict", about="discarded or nothing-to-discard"),
     playbooks.Output(name="copy", about="the ARM id of the copy"),
 )
 
+ANY_RUN = "any-run"
+
+_MAKERS = ("restore", "create_server")
+
 
 async def execute(ctx: doors.Context) -> runs.Outcome:
-    """Ask for the deletion, or look at how it is going."""
-    text = ctx.output_of("restore").get("copy")
-    if not text:
-        return runs.Done(output={"verdict": "nothing-to-discard"})
-    copy = servers.server_id(str(text))
+    """Ask for the deletion, or look at how it is going. Several tries of a restore may have left several copies."""
     if "token" in ctx.record.saved:
-        return await _poll(ctx, copy)
-    found = await ctx.doors.control_plane.find(copy)
-    if found is None:
-        return runs.Done(output={"verdict": "discarded", "copy": copy})
-    if found.tags.get(restore.TAG_RUN) != ctx.run.id:
-        return runs.Fail(why=f"{copy} does not carry this run's tag; it is left alone")
-    followed = ctx.dns_record()
-    if followed is not None and await ctx.doors.dns.read_cname(*followed) == found.fqdn.lower():
-        return runs.Fail(why=f"applications are sent to {copy} by {followed[1]}.{followed[0].name}; it is left alone")
+        return await _poll(ctx, servers.server_id(str(ctx.record.saved.get("copy") or ctx.copy()["copy"])))
     try:
-        token = await ctx.doors.control_plane.delete(copy)
-    except errors.AzureError as error:
-        return runs.Retry(after=ctx.doors.rules.poll, why=str(error))
-    await ctx.save({"token": token})
-    return runs.Wait(until=ctx.now, topic="operation")
+        copies = await _meant(ctx)
+    except errors.InputError as error:
+        return runs.Fail(why=str(error))
+    if not copies:
+        return runs.Done(output={"verdict": "nothing-to-discard"})
+    for copy in copies:
+        found = await ctx.doors.control_plane.find(copy)
+        if found is not None:
+            return await _obstacle(ctx, found) or await _delete(ctx, copy)
+    return runs.Done(output={"verdict": "discarded", "copy": copies[-1]})
 
 
 async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
     """Deleting twice ends the same: `execute` looks first whether the copy is still there."""
     return runs.NotStarted()
+
+
+async def _meant(ctx: doors.Context) -> Sequence[servers.ServerId]:
+    """What is to go.
+
+    Raises:
+        InputError: it is not clear which.
+    """
+    if ctx.setting("of") != ANY_RUN:
+        return _of_this_run(ctx)
+    left = await ctx.doors.records.copies_of(ctx.situation.server.id)
+    named = str(ctx.setting("copy", "")).strip()
+    if servers.address_of(named) is not None:
+        return [servers.server_id(named)]
+    chosen = [each.id for each in left if not named or each.name == named.lower()]
+    if len(chosen) == 1 or not left:
+        return chosen
+    names = ", ".join(sorted(each.name for each in left))
+    raise errors.InputError(
+        "discard.which", f"It is not clear which copy is meant; there are {names}.", remedy="Name one: --set copy=NAME."
+    )
+
+
+def _of_this_run(ctx: doors.Context) -> Sequence[servers.ServerId]:
+    """The copy of this run, and those that failed tries of its restore may have left behind."""
+    found = [str(ctx.output_of(kind)["copy"]) for kind in _MAKERS if ctx.output_of(kind).get("copy")]
+    for step in ctx.run.playbook.steps:
+        record = ctx.records.get(step.id)
+        if record is not None and step.kind == "restore":
+            found += restore.tried(ctx, step, record)
+        elif record is not None and step.kind in _MAKERS and record.saved.get("copy"):
+            found.append(str(record.saved["copy"]))
+    return list(dict.fromkeys(servers.server_id(each) for each in found))
+
+
+async def _obstacle(ctx: doors.Context, found: restores.FoundServer) -> runs.Outcome | None:
+    """Why it is left alone; None: nothing stands against it."""
+    if ctx.setting("of") == ANY_RUN:
+        source = ctx.situation.server.id
+        if not found.ours or found.tags.get(restores.SOURCE_TAG) != source[:256]:
+            return runs.Fail(why=f"{found.id} is no copy of {source} that we made; it is left alone")
+    elif found.tags.get(restore.TAG_RUN) != ctx.run.id:
+        return runs.Fail(why=f"{found.id} does not carry this run's tag; it is left alone")
+    followed = ctx.dns_record()
+    if followed is not None and await ctx.doors.dns.read_cname(*followed) == found.fqdn.lower():
+        return runs.Fail(
+            why=f"applications are sent to {found.id} by {followed[1]}.{followed[0].name}; it is left alone"
+        )
+    for used in await ctx.doors.records.in_use(ctx.situation.server.id):
+        if used.server_id == found.id:
+            return runs.Fail(why=f"applications were sent to {found.id} by {used.run_id}; it is left alone")
+    return None
+
+
+async def _delete(ctx: doors.Context, copy: servers.ServerId) -> runs.Outcome:
+    try:
+        token = await ctx.doors.control_plane.delete(copy)
+    except errors.AzureError as error:
+        return runs.Retry(after=ctx.doors.rules.poll, why=str(error))
+    await ctx.save({"token": token, "copy": copy})
+    return runs.Wait(until=ctx.now, topic="operation")
 
 
 async def _poll(ctx: doors.Context, copy: servers.ServerId) -> runs.Outcome:
@@ -53,9 +120,9 @@ async def _poll(ctx: doors.Context, copy: servers.ServerId) -> runs.Outcome:
     match progress:
         case restores.InProgress(retry_after=after):
             return runs.Wait(until=ctx.now + (after or ctx.doors.rules.poll), topic="operation")
-        case restores.Succeeded():
+        case restores.Succeeded() if ctx.setting("of") == ANY_RUN or set(_of_this_run(ctx)) <= {copy}:
             return runs.Done(output={"verdict": "discarded", "copy": copy})
-        case restores.Lost():
+        case restores.Succeeded() | restores.Lost():
             return runs.Wait(until=ctx.now, topic="operation", saved={})
         case restores.OperationFailed(code=code, message=message):
             return runs.Retry(after=ctx.doors.rules.retry, why=f"{code}: {message}", saved={})

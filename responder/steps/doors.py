@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -11,6 +11,8 @@ import structlog
 
 from responder.core import (
     announcements,
+    changes,
+    configurations,
     decisions,
     errors,
     evidence,
@@ -27,8 +29,8 @@ _log = structlog.get_logger(__name__)
 
 
 class ControlPlane(Protocol):
-    """Creating and deleting copies. It never reads a source server. All raise `AzureError`; after code `Ambiguous`
-    nobody knows whether a write was taken: look at the target before anything else."""
+    """Creating, changing and deleting copies. It never reads a source server. All raise `AzureError`; after code
+    `Ambiguous` nobody knows whether a write was taken: look at the target before anything else."""
 
     async def restore(self, request: restores.RestoreRequest) -> str: ...
 
@@ -39,6 +41,24 @@ class ControlPlane(Protocol):
     async def delete(self, server_id: servers.ServerId) -> str: ...
 
     async def poll_delete(self, server_id: servers.ServerId, token: str) -> restores.Progress: ...
+
+    async def change(self, change: changes.Change) -> str: ...
+
+    async def poll_change(self, change: changes.Change, token: str) -> restores.Progress: ...
+
+    async def configuration(self, server_id: servers.ServerId) -> configurations.Configuration: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InUse:
+    """A copy or a promoted replica that applications were sent to."""
+
+    server_id: servers.ServerId
+    run_id: str
+    at: datetime | None
+    """When."""
+    recovery_point: datetime | None
+    """Of the newest row it had then; None: not measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +89,10 @@ class Look(Protocol):
     @property
     def newest_row(self) -> datetime | None: ...
     @property
+    def used_bytes(self) -> int | None: ...
+    @property
+    def replica(self) -> bool: ...
+    @property
     def why(self) -> str: ...
 
 
@@ -78,6 +102,26 @@ class Databases(Protocol):
     async def probe(self, fqdn: str) -> evidence.Probe: ...
 
     async def look(self, fqdn: str) -> Look: ...
+
+
+class Records(Protocol):
+    """What the store knows of the estate and of earlier runs."""
+
+    async def replicas_of(self, server_id: servers.ServerId) -> Sequence[servers.Server]:
+        """Its read replicas, as the inventory last saw them."""
+        ...
+
+    async def copies_of(self, server_id: servers.ServerId) -> Sequence[servers.Server]:
+        """The servers that we made from it, as the inventory last saw them."""
+        ...
+
+    async def in_use(self, server_id: servers.ServerId) -> Sequence[InUse]:
+        """What applications were sent to instead of it, by the journal of its runs; the newest first."""
+        ...
+
+    async def captured(self, server_id: servers.ServerId) -> configurations.Captured | None:
+        """Its configuration as it was while it was healthy; None: never captured."""
+        ...
 
 
 class Outbox(Protocol):
@@ -106,6 +150,7 @@ class Doors:
     dns: Dns
     databases: Databases
     outbox: Outbox
+    records: Records
     rules: Rules
 
 
@@ -134,6 +179,8 @@ class Context:
     record: runs.StepRecord
     outputs: Mapping[str, Mapping[str, Any]]
     """Outputs of the steps that are done, by step id."""
+    records: Mapping[str, runs.StepRecord] = field(default_factory=dict)
+    """Of every step that was begun, by step id: a failed one has no output, and may have left something behind."""
     situation: Situation
     doors: Doors
     now: datetime
@@ -184,6 +231,15 @@ class Context:
                 remedy=f"Add dns_zones.{record.zone} with its subscription and resource group to the settings.",
             )
         return zone, record.name
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """What the playbook says under `with`; else the default."""
+        found = self.step.settings.get(name)
+        return default if found in (None, "") else found
+
+    def copy(self) -> Mapping[str, Any]:
+        """The output that names the server which stands in for the run's own (`copy`, `fqdn`, `region`)."""
+        return next((found for kind in runs.MAKERS if (found := self.output_of(kind)).get("copy")), {})
 
     def output_of(self, kind: str) -> Mapping[str, Any]:
         """The output of this run's step of that kind; empty when it has none."""

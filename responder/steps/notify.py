@@ -55,7 +55,7 @@ def vocabulary(ctx: doors.Context) -> Mapping[str, str]:
         "owner": ctx.situation.tolerance.owner or "nobody declared",
         "outage": ctx.situation.outage.title if ctx.situation.outage else "none",
         "reasons": " ".join(reason.text for reason in decision.reasons) if decision else "A human started it.",
-        "copy": str(ctx.output_of("restore").get("copy", "none")).rpartition("/")[2],
+        "copy": str(ctx.copy().get("copy", "none")).rpartition("/")[2],
         "record": str(ctx.output_of("cut_over").get("record") or "no DNS record declared (tag outage-dns)"),
         "loss": _seconds(loss) if loss is not None else "not measured; at most the bound of geo-backup",
         "cut_over_at": f"{decision.cut_over_at:%H:%M:%S} UTC" if decision and decision.cut_over_at else "not planned",

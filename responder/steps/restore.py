@@ -1,4 +1,5 @@
-"""`restore`: bring up a copy of the server in the paired region from its newest geo-replicated backup.
+"""`restore`: bring up a copy of the server, in the paired region from its newest geo-replicated backup (`from:
+geo-backup`), or in its own region as it was at a moment (`from: point-in-time`, with `to` and `zone`).
 
 What is asked for is written down before it is asked for, under a name that derives from (server, run, number): after a
 crash the copy is found and adopted instead of made twice. The operation's token is saved before the first poll. The
@@ -7,20 +8,48 @@ source server is never asked anything.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from responder.core import decisions, errors, playbooks, regions, restores, runs, servers
+from responder import clock
+from responder.core import decisions, errors, playbooks, regions, restore_times, restores, runs, servers
 from responder.steps import doors
 
 EFFECT = "once"
-ABOUT = "Asks Azure for a copy in the paired region, and waits until it is there."
+
+GEO, IN_TIME = "geo-backup", "point-in-time"
+"""What `from` may say."""
+
+ABOUT = "Asks Azure for a copy, in the paired region or as the server was at a moment, and waits until it is there."
+SETTINGS = (
+    playbooks.Setting(
+        name="from",
+        type=playbooks.Type.CHOICE,
+        choices=(GEO, IN_TIME),
+        default=GEO,
+        about="the newest backup in the paired region, or the backups in the server's own region",
+    ),
+    playbooks.Setting(name="to", type=playbooks.Type.TIME, about="the moment to go back to; as late as can be"),
+    playbooks.Setting(name="zone", about="availability zone, in the server's own region; Azure chooses"),
+    playbooks.Setting(name="group", about="resource group, in the server's own region; that of the server"),
+)
 OUTPUTS = (
     playbooks.Output(name="verdict", about="restored, or not-needed when the region came back first"),
     playbooks.Output(name="copy", about="the ARM id of the copy"),
     playbooks.Output(name="fqdn", about="its host name"),
     playbooks.Output(name="region", about="where it is, like centralus"),
+    playbooks.Output(
+        name="to", type=playbooks.Type.TIME, about="the moment it was restored to; null: as late as can be"
+    ),
+    playbooks.Output(name="use", about="stand-in when it may take the place of the server, else beside"),
+    playbooks.Output(name="kind", about="geo-restore or point-in-time-restore"),
+    playbooks.Output(name="size_class", about="small, middle or large"),
+    playbooks.Output(name="requested_at", type=playbooks.Type.TIME, about="when Azure was asked"),
+    playbooks.Output(name="accepted_at", type=playbooks.Type.TIME, about="when it had accepted; null: not known"),
+    playbooks.Output(name="ready_at", type=playbooks.Type.TIME, about="when the copy was seen to be ready"),
 )
 
 TAG_RUN = "outage-run"
@@ -36,7 +65,20 @@ _LOOK_FIRST = {
     "Conflict",
 }
 
+_ASKED_FOR = ("copy", "region", "to", "zone", "requested_at")
+
 _WANTED = {decisions.Action.START, decisions.Action.RESTORING}
+
+
+def precheck(step: playbooks.Step, run: runs.Run, server: servers.Server) -> None:
+    """Refuse what cannot be restored before there is a run of it.
+
+    Raises:
+        InputError: the moment is no moment, in the future, or older than the backups.
+    """
+    source = step.settings.get("from")
+    if source == IN_TIME or (source != GEO and run.params.get("from") == IN_TIME):
+        restores.moment_of(str(run.params.get("to") or ""), server, run.created_at)
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:
@@ -76,13 +118,20 @@ async def _ask(ctx: doors.Context) -> runs.Outcome:
         request = _request(ctx)
     except errors.InputError as error:
         return runs.Fail(why=str(error))
-    intent = {**_intent(ctx), "copy": request.target_id, "region": request.target_region}
+    intent = {
+        **_intent(ctx),
+        "copy": request.target_id,
+        "region": request.target_region,
+        "to": request.to.isoformat() if request.to else None,
+        "zone": request.zone,
+        "requested_at": ctx.now.isoformat(),
+    }
     await ctx.save(intent)
     try:
         token = await ctx.doors.control_plane.restore(request)
     except errors.AzureError as error:
         return await _refused(ctx, request, intent, error)
-    await ctx.save({**intent, "token": token})
+    await ctx.save({**intent, "token": token, "accepted_at": clock.now().isoformat()})
     return runs.Wait(until=ctx.now, topic="operation")
 
 
@@ -117,8 +166,28 @@ async def _look(ctx: doors.Context) -> runs.Outcome:
     if not found.ready:
         return runs.Wait(until=ctx.now + ctx.doors.rules.poll, topic="operation")
     return runs.Done(
-        output={"verdict": "restored", "copy": request.target_id, "fqdn": found.fqdn, "region": request.target_region}
+        output={
+            "verdict": "restored",
+            "copy": request.target_id,
+            "fqdn": found.fqdn,
+            "region": request.target_region,
+            "to": request.to.isoformat() if request.to else None,
+            "use": "stand-in" if runs.stands_in(ctx.run) else "beside",
+            **_figures(ctx, request),
+        }
     )
+
+
+def _figures(ctx: doors.Context, request: restores.RestoreRequest) -> dict[str, Any]:
+    """How long it took, for the beliefs about the next one. `accepted_at` is unknown where the answer was lost."""
+    saved = ctx.record.saved
+    return {
+        "kind": "geo-restore" if request.to is None else "point-in-time-restore",
+        "size_class": restore_times.size_class(ctx.situation.server.storage_gb),
+        "requested_at": saved.get("requested_at"),
+        "accepted_at": saved.get("accepted_at"),
+        "ready_at": ctx.now.isoformat(),
+    }
 
 
 async def _refused(
@@ -144,10 +213,19 @@ def _adopt(ctx: doors.Context, request: restores.RestoreRequest, found: restores
     return runs.Wait(until=ctx.now, topic="operation", saved=adopted)
 
 
+def tried(ctx: doors.Context, step: playbooks.Step, record: runs.StepRecord) -> list[servers.ServerId]:
+    """Every copy that a step of this run may have left behind, whatever became of it."""
+    own = dataclasses.replace(ctx, step=step)
+    found = [str(record.saved["copy"])] if record.saved.get("copy") else []
+    with contextlib.suppress(errors.InputError):  # there is nowhere to restore to now, hence nowhere to look
+        found += [_target(own, number)[0] for number in range(1, int(record.saved.get("number", 1)) + 1)]
+    return list(dict.fromkeys(servers.server_id(each) for each in found))
+
+
 def _intent(ctx: doors.Context) -> dict[str, Any]:
     """What was asked for, without the handles of an operation that is over."""
     saved = ctx.record.saved
-    return {"number": int(saved.get("number", 1)), **{key: saved[key] for key in ("copy", "region") if key in saved}}
+    return {"number": int(saved.get("number", 1)), **{key: saved[key] for key in _ASKED_FOR if key in saved}}
 
 
 def _still_wanted(ctx: doors.Context) -> bool:
@@ -165,14 +243,30 @@ def _request(ctx: doors.Context) -> restores.RestoreRequest:
     saved = ctx.record.saved
     if "copy" in saved and "region" in saved:
         target, region = servers.server_id(str(saved["copy"])), regions.normalise(str(saved["region"]))
+        to = datetime.fromisoformat(str(saved["to"])) if saved.get("to") else None
+        zone = str(saved.get("zone") or "")
     else:
         target, region = _target(ctx, int(saved.get("number", 1)))
+        to, zone = _moment(ctx), str(ctx.setting("zone", ""))
     return restores.RestoreRequest(
-        source=ctx.situation.server, target_id=target, target_region=region, tags={TAG_RUN: ctx.run.id}
+        source=ctx.situation.server,
+        target_id=target,
+        target_region=region,
+        tags={TAG_RUN: ctx.run.id},
+        to=to,
+        zone=zone,
     )
 
 
+def _moment(ctx: doors.Context) -> datetime | None:
+    if ctx.setting("from", GEO) == GEO:
+        return None
+    return restores.moment_of(str(ctx.setting("to", "")), ctx.situation.server, ctx.now)
+
+
 def _target(ctx: doors.Context, number: int) -> tuple[servers.ServerId, regions.RegionName]:
+    if ctx.setting("from", GEO) == IN_TIME:
+        return copy_beside(ctx, number, "pit"), ctx.situation.server.region
     server, region = ctx.situation.server, ctx.target_region()
     if region is None:
         raise errors.InputError(
@@ -194,3 +288,15 @@ def _target(ctx: doors.Context, number: int) -> tuple[servers.ServerId, regions.
         name=servers.copy_name(server, ctx.run.id, number),
     )
     return servers.id_of(address), region
+
+
+def copy_beside(ctx: doors.Context, number: int, kind: str) -> servers.ServerId:
+    """The id of a server that is made beside the source: in its region and its group, unless `group` says another."""
+    server = ctx.situation.server
+    address = servers.Address(
+        subscription_id=server.subscription_id,
+        resource_group=str(ctx.setting("group", server.resource_group)),
+        family=server.family,
+        name=servers.copy_name(server, ctx.run.id, number, kind),
+    )
+    return servers.id_of(address)

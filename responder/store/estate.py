@@ -43,7 +43,7 @@ class Estate:
             await self._base.execute_transaction(lambda c: c.execute(_SEEN, asked))
 
     async def remove(self, ids: Collection[core_servers.ServerId]) -> None:
-        """Forget these servers, their health and what was said of them. Their runs and decisions stay."""
+        """Forget these servers and all that is known of them. Their runs and decisions stay."""
         gone = {"ids": codec.listed(ids)}
         if ids:
             await self._base.execute_transaction(lambda c: [c.execute(sql, gone) for sql in _REMOVE])
@@ -210,6 +210,7 @@ _REMOVE = (
     "DELETE FROM servers WHERE id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM looks WHERE server_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM statements WHERE server_id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM configurations WHERE server_id IN (SELECT value FROM json_each(:ids))",
     "UPDATE versions SET number = number + 1 WHERE name = 'estate'",
     """UPDATE versions SET number = (SELECT number FROM versions WHERE name = 'estate')
        WHERE name = 'estate.removed'""",

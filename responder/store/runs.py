@@ -118,6 +118,10 @@ class Runs:
         where = f"WHERE server_id = :server AND {same} ORDER BY number DESC"
         return await self._runs(where, server=server_id, outage=outage_id)
 
+    async def of_server(self, server_id: servers.ServerId) -> builtins.list[core_runs.Run]:
+        """All runs of one server, in whatever outage, newest first."""
+        return await self._runs("WHERE server_id = :server ORDER BY number DESC", server=server_id)
+
     async def next_wake(self, *, excluding: Collection[core_runs.RunId] = ()) -> datetime | None:
         """The earliest `wake_at` of runs that have not ended, those in the caller's hand apart."""
         left_out = codec.listed({*excluding, *self._apart.keys})

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from responder.store import checkpoints, database, estate, history, intake, journals, outages, outbox, polls, runs
+from responder.store import (
+    checkpoints,
+    configurations,
+    database,
+    estate,
+    history,
+    intake,
+    journals,
+    outages,
+    outbox,
+    polls,
+    runs,
+)
 
 if TYPE_CHECKING:
     from responder import settings
@@ -32,6 +44,7 @@ class Store:
     journals: journals.Journals
     outbox: outbox.Outbox
     polls: polls.Polls
+    configurations: configurations.Configurations
     lock: Holding | None
     """What keeps others out; None when opened for reading, and where others are welcome."""
 
@@ -57,6 +70,7 @@ def assemble(base: database.Database, lock: Holding | None) -> Store:
         journals=journals.Journals(base),
         outbox=outbox.Outbox(base),
         polls=polls.Polls(base),
+        configurations=configurations.Configurations(base),
         lock=lock,
     )
 

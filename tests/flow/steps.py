@@ -11,6 +11,8 @@ from responder import playbook_files
 from responder import steps as kinds
 from responder.core import (
     announcements,
+    changes,
+    configurations,
     contexts,
     decisions,
     errors,
@@ -52,6 +54,23 @@ class Azure:
         self.deleted: str | Exception = "token-2"
         self.cname: str | None = "orders.postgres.database.azure.com"
         self.pointed: list[tuple[str, str]] = []
+        self.changed: list[changes.Change] = []
+        self.accepted: str | Exception = "token-3"
+        self.configured: configurations.Configuration | Exception = configurations.Configuration()
+
+    async def change(self, change: changes.Change) -> str:
+        self.asked.append("change")
+        self.changed.append(change)
+        return _answer(self.accepted)
+
+    async def poll_change(self, change: changes.Change, token: str) -> restores.Progress:
+        self.asked.append(f"poll {token}")
+        self.changed.append(change)
+        return _answer(self.progress)
+
+    async def configuration(self, server_id: servers.ServerId) -> configurations.Configuration:
+        self.asked.append("configuration")
+        return _answer(self.configured)
 
     async def restore(self, request: restores.RestoreRequest) -> str:
         self.asked.append("restore")
@@ -100,6 +119,28 @@ class Databases:
         return self.seen
 
 
+class Records:
+    """What the store knows."""
+
+    def __init__(self) -> None:
+        self.replicas: list[servers.Server] = []
+        self.copies: list[servers.Server] = []
+        self.used: list[doors.InUse] = []
+        self.capture: configurations.Captured | None = None
+
+    async def replicas_of(self, server_id: servers.ServerId) -> list[servers.Server]:
+        return self.replicas
+
+    async def copies_of(self, server_id: servers.ServerId) -> list[servers.Server]:
+        return self.copies
+
+    async def in_use(self, server_id: servers.ServerId) -> list[doors.InUse]:
+        return self.used
+
+    async def captured(self, server_id: servers.ServerId) -> configurations.Captured | None:
+        return self.capture
+
+
 class Outbox:
     def __init__(self) -> None:
         self.told: list[announcements.Announcement] = []
@@ -112,7 +153,9 @@ class Stage:
     """Everything around a step, to be changed before `context`."""
 
     def __init__(self) -> None:
-        self.azure, self.databases, self.outbox = Azure(), Databases(), Outbox()
+        self.azure, self.databases, self.outbox, self.records = Azure(), Databases(), Outbox(), Records()
+        self.playbook = PLAYBOOK
+        self.params: Mapping[str, Any] = {}
         self.saved: list[Mapping[str, Any]] = []
         self.facts: decisions.Facts | None = cases.facts(
             NOW, copy=cases.ready(), server=server(), tolerance=tolerance()
@@ -136,8 +179,8 @@ class Stage:
             id_=runs.RunId("geo-restore.orders.QX3L-7PG@eastus2"),
             server=server(),
             outage_id=self.facts.outage.id if self.facts else None,
-            playbook=PLAYBOOK,
-            params={},
+            playbook=self.playbook,
+            params=self.params,
             by=self.by,
             now=cases.at(1),
         )
@@ -148,8 +191,9 @@ class Stage:
         *,
         saved: Mapping[str, Any] | None = None,
         outputs: Mapping[str, Mapping[str, Any]] | None = None,
+        records: Mapping[str, runs.StepRecord] | None = None,
     ) -> doors.Context:
-        found = PLAYBOOK.step(step)
+        found = self.playbook.step(step)
         assert found is not None
         record = runs.StepRecord(id=step, state=runs.StepState.BEGUN, attempts=1, saved=saved or {})
         facts, known = self.facts, RESTORED if outputs is None else outputs
@@ -158,6 +202,7 @@ class Stage:
             step=self._settled(found, known),
             record=record,
             outputs=known,
+            records=records or {},
             situation=doors.Situation(
                 server=facts.server if facts else server(),
                 tolerance=facts.tolerance if facts else tolerance(),
@@ -171,6 +216,7 @@ class Stage:
                 dns=self.azure,
                 databases=self.databases,
                 outbox=self.outbox,
+                records=self.records,
                 rules=doors.Rules(
                     policy=cases.POLICY, resource_groups=self.groups, zones=self.zones, poll=POLL, retry=RETRY
                 ),

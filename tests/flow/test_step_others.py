@@ -191,7 +191,7 @@ async def test_the_deletions_handle_is_saved_before_it_is_looked_at(stage: steps
     stage.azure.found = steps.found(run=OURS)
     outcome = await discard_copy.execute(stage.context("discard"))
     assert stage.azure.asked[-2:] == [f"delete {steps.COPY}", "save"]
-    assert stage.saved == [{"token": "token-2"}]
+    assert stage.saved == [{"token": "token-2", "copy": steps.COPY}]
     assert isinstance(outcome, runs.Wait)
 
 

@@ -73,9 +73,15 @@ class Harbour:
         host, port = listening.sockets[0].getsockname()
         return f"{host}:{port}"
 
-    async def restore(self, name: str, region: str, *, source: str) -> str:
+    async def restore(self, name: str, region: str, *, source: str, to: datetime | None = None) -> str:
         await self.gate.wait()
         return await self.create(name, region)
+
+    async def replicate(self, name: str, region: str, *, source: str) -> str:
+        return await self.create(name, region)
+
+    async def promote(self, name: str) -> None:
+        await self.gate.wait()
 
     async def remove(self, name: str) -> None:
         self._listening.pop(name).close()

@@ -45,12 +45,20 @@ class FakeData:
         self._port += 1
         return f"127.0.0.1:{self._port}"
 
-    async def restore(self, name: str, region: str, *, source: str) -> str:
+    async def restore(self, name: str, region: str, *, source: str, to: datetime | None = None) -> str:
         self.told.append(("restore", name, region, source))
-        if source not in self.backups:
+        if source not in self.backups and to is None:
             raise world.NoBackup(source)
         self._port += 1
         return f"127.0.0.1:{self._port}"
+
+    async def replicate(self, name: str, region: str, *, source: str) -> str:
+        self.told.append(("replicate", name, region, source))
+        self._port += 1
+        return f"127.0.0.1:{self._port}"
+
+    async def promote(self, name: str) -> None:
+        self.told.append(("promote", name))
 
     async def remove(self, name: str) -> None:
         self.told.append(("remove", name))

@@ -56,7 +56,7 @@ class HeldData(FakeData):
         super().__init__()
         self.may_restore = asyncio.Event()
 
-    async def restore(self, name: str, region: str, *, source: str) -> str:
+    async def restore(self, name: str, region: str, *, source: str, to: datetime | None = None) -> str:
         await self.may_restore.wait()
         return await super().restore(name, region, source=source)
 

@@ -33,6 +33,15 @@ _PARAMETERS: Mapping[str, tuple[str, str, str]] = {
     "work_mem": ("4096", "Integer", "4096-2097151"),
 }
 """A selection: enough to carry over and to compare."""
+_STATIC = frozenset(
+    {"max_connections", "max_prepared_transactions", "max_wal_senders", "max_worker_processes", "wal_level"}
+    | {"shared_preload_libraries"}
+)
+"""They count only after a restart."""
+_READ_ONLY: Mapping[str, tuple[str, str, str]] = {
+    "block_size": ("8192", "Integer", "8192"),
+    "server_encoding": ("UTF8", "String", ""),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +55,7 @@ class Collection:
 
 
 def _show_parameter(server: resources.Server, name: str, properties: _Properties) -> _Properties:
-    default, data_type, allowed = _PARAMETERS.get(name, ("", "String", ""))
+    default, data_type, allowed = {**_READ_ONLY, **_PARAMETERS}.get(name, ("", "String", ""))
     value = properties.get("value", default)
     return {
         "value": value,
@@ -55,6 +64,9 @@ def _show_parameter(server: resources.Server, name: str, properties: _Properties
         "dataType": data_type,
         "allowedValues": allowed,
         "source": "user-override" if "value" in properties else "system-default",
+        "isDynamicConfig": name not in _STATIC and name not in _READ_ONLY,
+        "isReadOnly": name in _READ_ONLY,
+        "isConfigPendingRestart": bool(properties.get("pending")),
     }
 
 
@@ -93,7 +105,8 @@ def _of(call: calls.Call) -> Collection:
 def _held(server: resources.Server, collection: Collection) -> dict[str, _Properties]:
     """The children by name; parameters that nobody changed included."""
     kept = server.collection(collection.segment)
-    return {**{name: {} for name in _PARAMETERS}, **kept} if collection is _PARAMETER_SET else kept
+    known = (*_READ_ONLY, *_PARAMETERS)
+    return {**{name: {} for name in known}, **kept} if collection is _PARAMETER_SET else kept
 
 
 def _show(server: resources.Server, collection: Collection, name: str, properties: _Properties) -> _Properties:
@@ -128,7 +141,9 @@ async def _put(call: calls.Call) -> calls.Reply:
     server, collection, name = found.idle(found.server_of(call)), _of(call), call.params["child"]
     if collection is _PARAMETER_SET and name not in _held(server, collection):
         raise calls.Refused(404, "ConfigurationNotExists", f"The configuration '{name}' does not exist for the server.")
-    sent = _writable(collection, dict(call.properties()))
+    if collection is _PARAMETER_SET and name in _READ_ONLY:
+        raise calls.Refused(400, "InvalidParameterValue", f"The configuration '{name}' is read-only.")
+    sent = _writable(collection, name, dict(call.properties()))
 
     async def finish() -> None:
         kept = server.collection(collection.segment)
@@ -137,8 +152,12 @@ async def _put(call: calls.Call) -> calls.Reply:
     return call.operations.start(call, operations.changing(call, server, collection.operation, finish))
 
 
-def _writable(collection: Collection, sent: _Properties) -> _Properties:
-    return {"value": str(sent.get("value", ""))} if collection is _PARAMETER_SET else sent
+def _writable(collection: Collection, name: str, sent: _Properties) -> _Properties:
+    return _parameter(name, str(sent.get("value", ""))) if collection is _PARAMETER_SET else sent
+
+
+def _parameter(name: str, value: str) -> _Properties:
+    return {"value": value, "pending": True} if name in _STATIC else {"value": value}
 
 
 async def _delete(call: calls.Call) -> calls.Reply:
@@ -166,7 +185,7 @@ async def _update_parameters(call: calls.Call) -> calls.Reply:
         raise calls.Refused(400, "InvalidParameterValue", "Every configuration in 'value' needs a name.")
 
     async def finish() -> None:
-        server.collection("configurations").update({name: {"value": value} for name, value in changes.items()})
+        server.collection("configurations").update({name: _parameter(name, text) for name, text in changes.items()})
 
     return call.operations.start(call, operations.changing(call, server, _PARAMETER_SET.operation, finish))
 

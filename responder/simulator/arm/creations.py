@@ -111,6 +111,20 @@ def _same_region(world: worlds.World, wanted: shapes.Wanted, source: resources.S
         )
 
 
+def _moment_is_kept(world: worlds.World, wanted: shapes.Wanted, source: resources.Server) -> None:
+    """Any moment from the earliest restore date until now; a server that was restored a moment ago has none yet."""
+    if wanted.to is None:
+        raise _refused("InvalidParameterValue", "A point-in-time restore needs the time to restore to.")
+    if source.earliest_restore is None:
+        raise _refused("InvalidParameterValue", f"Server '{source.name}' has no backups to restore from yet.")
+    if not source.earliest_restore <= wanted.to <= world.now():
+        raise _refused(
+            "InvalidParameterValue",
+            f"The restore point '{wanted.to:%Y-%m-%dT%H:%M:%SZ}' is not between the earliest restore date "
+            f"'{source.earliest_restore:%Y-%m-%dT%H:%M:%SZ}' and now.",
+        )
+
+
 def _can_have_a_replica(world: worlds.World, wanted: shapes.Wanted, source: resources.Server) -> None:
     if source.tier in ("Basic", "Burstable"):
         raise _refused("ReadReplicaNotSupported", f"Read replicas are not supported in the {source.tier} tier.")
@@ -169,6 +183,6 @@ _Rule = Callable[[worlds.World, shapes.Wanted, resources.Server], None]
 
 _MODES: Mapping[str, tuple[_Rule, ...]] = {
     "GeoRestore": (_source_has_geo_backup, _target_is_the_pair, _shape_is_the_sources, _backup_has_arrived),
-    "PointInTimeRestore": (_same_region, _shape_is_the_sources),
+    "PointInTimeRestore": (_same_region, _shape_is_the_sources, _moment_is_kept),
     "Replica": (_can_have_a_replica,),
 }

@@ -1,7 +1,7 @@
 """Read replicas: list them, and promote one, standalone or as a switchover behind a virtual endpoint.
 
 https://learn.microsoft.com/azure/postgresql/read-replica/concepts-read-replicas-promote
-A replica's data is what the newest backup had when it was made; the simulator does not stream.
+A replica with data streams from its primary for as long as that one's region is up; what has not come by then is lost.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def promote(call: calls.Call, server: resources.Server) -> calls.Reply:
             primary.role, primary.source_id = server.role, server.id
         elif primary is not None:
             _leave_endpoints(primary, server)
+        if call.world.data is not None:
+            await call.world.data.promote(server.name)
         server.role, server.source_id = "Primary", None
         server.earliest_restore = call.world.now()
 

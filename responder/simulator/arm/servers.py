@@ -7,6 +7,7 @@ Every write answers 202 and goes on as an operation; a server takes one at a tim
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from responder.core import regions
 from responder.simulator import resources
@@ -70,7 +71,7 @@ async def _put(call: calls.Call) -> calls.Reply:
         server=server,
         location=server.region,
         lasts=timing.create if source is None else timing.restore,
-        finish=_provision(world, server, source),
+        finish=_provision(world, server, source, to=wanted.to if wanted.mode == "PointInTimeRestore" else None),
         abandon=abandon,
     )
     return call.operations.start(call, work)
@@ -97,7 +98,7 @@ def _record(
         sku=wanted.sku or (source.sku if source else worlds.DEFAULT_SKUS.get((call.kind, tier), "Standard_D2ds_v5")),
         version=wanted.version or (source.version if source else "16"),
         storage_gb=wanted.storage_gb or (source.storage_gb if source else 128),
-        geo_backup=bool(wanted.geo_backup),
+        geo_backup=_redundant(wanted, source),
         administrator=(source.administrator if source else wanted.administrator)
         or call.world.estate.administrator.login,
         created_at=call.world.now(),
@@ -105,21 +106,30 @@ def _record(
         create_mode="Create" if source is None else wanted.mode,
         source_id=source.id if source else None,
         role=role,
-        real=source.real if source else tags.get(REAL_TAG) == "real",
+        zone=wanted.zone or ("1" if source is None and call.kind == "flexible" else ""),
+        real=source.real if source else tags.get(REAL_TAG, call.world.estate.new_servers) == "real",
         children={"databases": databases or {"postgres": {"charset": "UTF8", "collation": "en_US.utf8"}}},
     )
 
 
+def _redundant(wanted: shapes.Wanted, source: resources.Server | None) -> bool:
+    """A server restored to a point in time is as redundant as its source, unless the PUT says otherwise."""
+    if wanted.geo_backup is None and wanted.mode == "PointInTimeRestore" and source is not None:
+        return source.geo_backup
+    return bool(wanted.geo_backup)
+
+
 def _provision(
-    world: worlds.World, server: resources.Server, source: resources.Server | None
+    world: worlds.World, server: resources.Server, source: resources.Server | None, *, to: datetime | None
 ) -> Callable[[], Awaitable[None]]:
     async def finish() -> None:
-        if world.data is not None:
-            server.address = (
-                await world.data.create(server.name, server.region, real=server.real)
-                if source is None
-                else await world.data.restore(server.name, server.region, source=source.name)
-            )
+        data = world.data
+        if data is not None and source is None:
+            server.address = await data.create(server.name, server.region, real=server.real)
+        elif data is not None and source is not None and server.is_replica:
+            server.address = await data.replicate(server.name, server.region, source=source.name)
+        elif data is not None and source is not None:
+            server.address = await data.restore(server.name, server.region, source=source.name, to=to)
         if source is None:
             server.earliest_restore = world.now()
         server.state = "Ready"
@@ -190,7 +200,11 @@ async def _restart(call: calls.Call) -> calls.Reply:
             f"Sever Name = {server.name}, Current Server State = {server.state}",  # the service's spelling
         )
 
-    work = operations.changing(call, server, "RestartServerManagementOperation", operations.nothing, state="Restarting")
+    async def finish() -> None:
+        for parameter in server.collection("configurations").values():
+            parameter.pop("pending", None)
+
+    work = operations.changing(call, server, "RestartServerManagementOperation", finish, state="Restarting")
     return call.operations.start(call, work)
 
 

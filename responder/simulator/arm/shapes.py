@@ -9,6 +9,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from responder.core import regions
 from responder.simulator import resources
@@ -31,6 +32,9 @@ class Wanted:
     storage_gb: int | None
     geo_backup: bool | None
     administrator: str | None
+    to: datetime | None
+    """The moment that a point-in-time restore goes back to."""
+    zone: str | None
     tags: Mapping[str, str] | None
     """None in a GeoRestore: a restored server has no tags but those of its own PUT."""
 
@@ -53,6 +57,8 @@ def read(kind: str, body: calls.Body) -> Wanted:
         storage_gb=size if flexible or size is None else size // 1024,
         geo_backup=None if redundancy is None else str(redundancy).lower() == "enabled",
         administrator=calls.text(properties, "administratorLogin") or None,
+        to=_moment(calls.text(properties, "pointInTimeUTC" if flexible else "restorePointInTime")),
+        zone=calls.text(properties, "availabilityZone") or None,
         tags={str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else None,
     )
 
@@ -109,8 +115,8 @@ def _show_flexible(server: resources.Server) -> dict[str, object]:
         "replicationRole": server.role,
         "replicaCapacity": replica["capacity"],
     }
-    if server.create_mode == "Create":
-        properties["availabilityZone"] = "1"
+    if server.zone:
+        properties["availabilityZone"] = server.zone
     if server.is_replica:
         properties["sourceServerResourceId"] = server.source_id
     return {
@@ -166,6 +172,16 @@ def _show_single(server: resources.Server) -> dict[str, object]:
         properties["earliestRestoreDate"] = calls.ticks(server.earliest_restore, "+00:00")
     sku = {"name": server.sku, "tier": server.tier, "family": "Gen5", "capacity": vcores(server.sku)}
     return {"sku": sku, "properties": properties, "location": server.region}
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise calls.Refused(400, "InvalidParameterValue", f"'{text}' is not a time.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _integer(value: object, what: str) -> int | None:

@@ -11,7 +11,10 @@ import secrets
 import shutil
 import signal
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+import asyncpg
 
 from responder.simulator.data import processes, sites
 
@@ -20,8 +23,11 @@ SUPERUSER = "azuresu"
 """As on Azure, the administrator is not a superuser; the platform's own user is."""
 
 _READY = b"database system is ready to accept connections"
+_READY_TO_BE_READ = b"database system is ready to accept read-only connections"
 _ARCHIVE = "base.tar"
 """What `pg_basebackup` calls a cluster's files."""
+_SEGMENT = 24
+"""Length of the name of a piece of the write-ahead log."""
 _FIRST_PORT = 5432
 """Part of the socket's file name (`.s.PGSQL.5432`); no TCP port is taken."""
 
@@ -33,7 +39,8 @@ dynamic_shared_memory_type = mmap   # files in the data directory: nothing left 
 huge_pages = off
 fsync = off                         # these servers outlive no machine
 wal_level = replica
-max_wal_senders = 2
+max_wal_senders = 8                 # a backup now and then, and replicas
+wal_keep_size = 128MB               # what a point-in-time restore goes through
 max_replication_slots = 0
 min_wal_size = 2MB
 max_wal_size = 64MB
@@ -79,14 +86,16 @@ class Cluster:
     def __init__(self, crew: processes.Crew, server: processes.Program, *, directory: Path, socket: Path) -> None:
         self.directory = directory
         """Its data directory."""
+        self.from_template = False
+        """Its whole history is in its log, as far as that reaches back."""
         self.socket = socket
         """The Unix socket that it answers on."""
         self._crew = crew
         self._server = server
 
-    async def wait_ready(self) -> None:
+    async def wait_ready(self, *, replica: bool = False) -> None:
         """Return when it accepts connections. Raises ProcessFailed with its last words if it ends before."""
-        if not await self._server.say(_READY):
+        if not await self._server.say(_READY_TO_BE_READ if replica else _READY):
             raise self._server.failure()
 
     async def stop(self) -> None:
@@ -115,19 +124,83 @@ class Foundry:
         if backup:
             self._site.directory(directory).chmod(0o700)
             await self._crew.run("tar", "-xpf", backup / _ARCHIVE, "-C", directory)
-        else:
-            template = await self._prepared()
-            self._site.directory(directory.parent)
-            await self._crew.run("cp", "-Rp", template, directory)
+            return await self._started(directory)
+        await self._copy_of_template(directory)
+        cluster = await self._started(directory)
+        cluster.from_template = True
+        return cluster
+
+    async def rewind(self, directory: Path, source: Cluster, to: datetime) -> Cluster | None:
+        """Fill the new `directory` with `source` as it was at `to`, and start PostgreSQL on it.
+
+        The template is where every history begins, and the source's own log is the way from there. None: the log does
+        not reach back that far, or the source is no descendant of the template.
+        https://www.postgresql.org/docs/16/continuous-archiving.html#BACKUP-PITR-RECOVERY
+
+        Raises ProcessFailed.
+        """
+        template = await self._prepared()
+        first = min(path.name for path in (template / "pg_wal").iterdir() if len(path.name) == _SEGMENT)
+        if not source.from_template or not (source.directory / "pg_wal" / first).exists():
+            return None
+        # Recovery wants to see a later commit than the moment that it stops at.
+        await self._as_superuser(source, "select pg_logical_emit_message(true, 'simulator', 'a moment later')")
+        await self._copy_of_template(directory)
+        await self._crew.run("rm", "-rf", directory / "pg_wal")
+        await self._crew.run("cp", "-Rp", source.directory / "pg_wal", directory / "pg_wal")
+        await self._crew.run("touch", directory / "recovery.signal")
+        return await self._started(
+            directory,
+            *("-c", "restore_command=false", "-c", f"recovery_target_time={to.isoformat()}"),
+            *("-c", "recovery_target_action=promote"),
+        )
+
+    async def follow(self, directory: Path, source: Cluster) -> Cluster:
+        """Fill the new `directory` with a copy of the running `source`, and start a replica that streams from it.
+
+        Raises ProcessFailed.
+        """
+        self._site.directory(directory).chmod(0o700)
+        await self._crew.run(
+            *(self._site.binaries / "pg_basebackup", "--pgdata", directory, "--wal-method=fetch", "--no-manifest"),
+            *("--checkpoint=fast", "--no-sync", "--no-password", "--write-recovery-conf", "--username", SUPERUSER),
+            *("--host", source.socket.parent, "--port", source.socket.suffix.removeprefix(".")),
+            environment={"PGPASSWORD": self._secret},
+        )
+        return await self._started(directory, replica=True)
+
+    async def promote(self, replica: Cluster) -> None:
+        """Stop following, and take writes; returns when it does."""
+        await self._as_superuser(replica, "select pg_promote(true, 30)")
+
+    async def _as_superuser(self, cluster: Cluster, sql: str) -> None:
+        connection = await asyncpg.connect(
+            host=str(cluster.socket.parent),
+            port=int(cluster.socket.suffix.removeprefix(".")),
+            user=SUPERUSER,
+            password=self._secret,
+            database="postgres",
+        )
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    async def _copy_of_template(self, directory: Path) -> None:
+        template = await self._prepared()
+        self._site.directory(directory.parent)
+        await self._crew.run("cp", "-Rp", template, directory)
+
+    async def _started(self, directory: Path, *options: str, replica: bool = False) -> Cluster:
         port = _FIRST_PORT + self._cast
         self._cast += 1
         server = self._crew.start(
-            *(self._site.binaries / "postgres", "-D", directory, "-k", self._site.sockets, "-p", str(port))
+            *(self._site.binaries / "postgres", "-D", directory, "-k", self._site.sockets, "-p", str(port)), *options
         )
         socket = self._site.sockets / f".s.PGSQL.{port}"
         cluster = Cluster(self._crew, server, directory=directory, socket=socket)
         try:
-            await cluster.wait_ready()
+            await cluster.wait_ready(replica=replica)
         except BaseException:
             await cluster.stop()
             raise

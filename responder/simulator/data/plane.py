@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from responder.core import regions
 from responder.simulator import world
 from responder.simulator.data import backups, clusters, gateway, handshake, load, processes, sites
+
+_Made = TypeVar("_Made", clusters.Cluster, clusters.Cluster | None)
 
 
 class NameTaken(ValueError):
@@ -92,7 +94,7 @@ class Plane:
         """
         region = regions.normalise(region)
         with self._reserved(name):
-            cluster = await self._cluster(name, region) if real else None
+            cluster = await self._cluster(name, region, lambda f, directory: f.start(directory)) if real else None
             server = self._enter(name, region, cluster, geo_backup=geo_backup)
         address = await self._put_in_service(name, server)
         if cluster:
@@ -100,11 +102,11 @@ class Plane:
             server.load.start()
         return address
 
-    async def restore(self, name: str, region: str, *, source: str) -> str:
+    async def restore(self, name: str, region: str, *, source: str, to: datetime | None = None) -> str:
         """Bring up a new server from the newest replicated backup of `source`; returns its address.
 
-        Nothing but that backup is read: `source` may be out of reach. The new server has geo-redundant backups of its
-        own and nobody who writes to it.
+        Nothing but that backup is read: `source` may be out of reach. With `to`, it is `source` as it was then, out of
+        its own region's backups. The new server has geo-redundant backups of its own and nobody who writes to it.
 
         Raises:
             world.NoBackup: there is none of `source` yet, or `source` does not exist.
@@ -115,14 +117,55 @@ class Plane:
         origin = self._servers.get(source)
         if origin is None:
             raise world.NoBackup(f"{source}: no server of that name, hence no backup to restore from")
+        if to is not None:
+            return await self._rewind(name, region, origin, to)
         async with origin.vault.lock:
             backup = origin.vault.newest()
             if backup is None:
                 raise world.NoBackup(f"{source}: no backup has reached the pair of {origin.region}; try again later")
             with self._reserved(name):
-                cluster = await self._cluster(name, region, backup=backup.directory) if origin.cluster else None
+                cluster = None
+                if origin.cluster:
+                    saved = backup.directory
+                    cluster = await self._cluster(name, region, lambda f, directory: f.start(directory, backup=saved))
                 server = self._enter(name, region, cluster)
         return await self._put_in_service(name, server)
+
+    async def _rewind(self, name: str, region: str, origin: _Server, to: datetime) -> str:
+        source = origin.cluster
+        with self._reserved(name):
+            cluster = None
+            if source is not None:
+                cluster = await self._cluster(name, region, lambda f, directory: f.rewind(directory, source, to))
+                if cluster is None:
+                    raise world.NoBackup(f"{name}: the backups do not reach back to {to}")
+            server = self._enter(name, region, cluster)
+        return await self._put_in_service(name, server)
+
+    async def replicate(self, name: str, region: str, *, source: str) -> str:
+        """Bring up a read replica that streams from `source`; returns its address.
+
+        Raises:
+            world.NoBackup: `source` does not exist.
+            NameTaken: `name` is in use.
+            ProcessFailed: PostgreSQL did not start; the message says why.
+        """
+        region, origin = regions.normalise(region), self._servers.get(source)
+        if origin is None:
+            raise world.NoBackup(f"{source}: no server of that name, hence nothing to replicate")
+        primary = origin.cluster
+        with self._reserved(name):
+            cluster = None
+            if primary is not None:
+                cluster = await self._cluster(name, region, lambda f, directory: f.follow(directory, primary))
+            server = self._enter(name, region, cluster, geo_backup=False)
+        return await self._put_in_service(name, server)
+
+    async def promote(self, name: str) -> None:
+        """A replica stops following and takes writes. Nothing happens where there is no data."""
+        server = self._servers.get(name)
+        if server is not None and server.cluster is not None and self._foundry is not None:
+            await self._foundry.promote(server.cluster)
 
     async def remove(self, name: str) -> None:
         """Drop a server with its data and its backups. Nothing happens when there is none of that name."""
@@ -187,15 +230,17 @@ class Plane:
         finally:
             self._coming_or_going.discard(name)
 
-    async def _cluster(self, name: str, region: str, *, backup: Path | None = None) -> clusters.Cluster:
+    async def _cluster(
+        self, name: str, region: str, make: Callable[[clusters.Foundry, Path], Awaitable[_Made]]
+    ) -> _Made:
         foundry = await self._open()
         directory = self._home() / "regions" / region / "servers" / name
         try:
-            cluster = await foundry.start(directory, backup=backup)
+            cluster = await make(foundry, directory)
         except BaseException:
             await foundry.discard(directory)
             raise
-        if self._closed:
+        if self._closed and cluster is not None:
             await cluster.stop()
             raise processes.ProcessFailed(f"{name} is not started: the data plane is closed")
         return cluster
