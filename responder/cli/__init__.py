@@ -22,6 +22,7 @@ _COMMANDS = {
     "replay": ("responder.cli.replay:replay", "The policy over recorded outages: a table and a picture."),
     "scorecard": ("responder.cli.scorecard:scorecard", "After outages: needless, missed, cost; done or in shadow."),
     "run": ("responder.cli.run:run", "Run a playbook by hand."),
+    "drill": ("responder.cli.drill:drill", "Rehearse a restore of one server, and measure it."),
     "runs": ("responder.cli.runs:runs", "Runs: list, show, cancel, approve, decline."),
 }
 
