@@ -81,6 +81,9 @@ class Row:
     copy_hours: float
     """Mean per server."""
     cutovers_pct: float
+    cost_h: float
+    """Mean per server: hours of downtime, and the RTO once more for a cut-over. That is the owner's own rate: "after
+    the RTO I prefer losing data"."""
     missed_95: tuple[float, float] | None = None
     """95 % interval of the bootstrap over incidents."""
     needless_95: tuple[float, float] | None = None
@@ -141,16 +144,18 @@ def _row(
     missed = [fmean(outcome.down_h > rto_h for _, outcome in group) for group in outcomes]
     needless = [fmean(outcome.cut_over and draw.out_h <= rto_h for draw, outcome in group) for group in outcomes]
     flat = [outcome for group in outcomes for _, outcome in group]
+    mean_down_h, cutovers = fmean(outcome.down_h for outcome in flat), fmean(outcome.cut_over for outcome in flat)
     return Row(
         policy=policy,
         rto_h=rto_h,
         size_class=size,
         missed_pct=100 * fmean(missed),
         needless_pct=100 * fmean(needless),
-        mean_down_h=fmean(outcome.down_h for outcome in flat),
+        mean_down_h=mean_down_h,
         copies_pct=100 * fmean(outcome.copy_h > 0 for outcome in flat),
         copy_hours=fmean(outcome.copy_h for outcome in flat),
-        cutovers_pct=100 * fmean(outcome.cut_over for outcome in flat),
+        cutovers_pct=100 * cutovers,
+        cost_h=mean_down_h + rto_h * cutovers,
         missed_95=_interval(missed, picks),
         needless_95=_interval(needless, picks),
     )

@@ -54,17 +54,15 @@ def _of_history(history: Path | None, rules: decisions.Policy, *, as_json: bool,
     incidents = histories.load(history)
     size, seed, svg = drawn["size"], drawn["seed"], drawn["svg"]
     sizes = ("small", "middle", "large") if size == "all" else (size,)
-    rows = core_replays.replay(
-        incidents,
-        core_replays.Setup(
-            beliefs=rules.beliefs,
-            timing=rules.timing,
-            notices_min=histories.NOTICES_MIN,
-            size_classes=sizes,
-            servers=drawn["servers"],
-            seed=seed,
-        ),
+    setup = core_replays.Setup(
+        beliefs=rules.beliefs,
+        timing=rules.timing,
+        notices_min=histories.NOTICES_MIN,
+        size_classes=sizes,
+        servers=drawn["servers"],
+        seed=seed,
     )
+    rows = core_replays.replay(incidents, setup)
     if svg is not None:
         svg.write_text(picture.svg(rows), encoding="utf-8")
     if as_json:
@@ -89,9 +87,10 @@ def _plain(row: replays.Row) -> dict[str, object]:
 
 def _print(rows: Sequence[replays.Row], incidents: int, seed: int) -> None:
     several = len({row.size_class for row in rows}) > 1
+    columns = ("RTO", "policy", "missed %", "needless %", "down h", "copies %", "copy h", "cost h")
     show.rows(
         f"{incidents} recorded outages, {'all' if several else rows[0].size_class} servers, seed {seed}",
-        (*(("size",) if several else ()), "RTO", "policy", "missed %", "needless %", "down h", "copies %", "copy h"),
+        (*(("size",) if several else ()), *columns),
         [
             (
                 *((row.size_class,) if several else ()),
@@ -102,13 +101,29 @@ def _print(rows: Sequence[replays.Row], incidents: int, seed: int) -> None:
                 f"{row.mean_down_h:.1f}",
                 f"{row.copies_pct:.0f}",
                 f"{row.copy_hours:.1f}",
+                f"{row.cost_h:.1f}",
             )
             for row in rows
         ],
         empty="Nothing was replayed.",
     )
     click.echo("missed: the RTO was not met. needless: data was given up although the outage ended within the RTO.")
+    click.echo("cost: hours of downtime, and the RTO once more for each cut-over: the owner's own rate.")
     click.echo("In brackets the 95 % interval of a bootstrap over the outages.")
+
+
+def markdown(rows: Sequence[replays.Row]) -> str:
+    """The rows of one RTO and size class as the README shows them."""
+    lines = [
+        "| policy | RTO missed % | needless cut-overs % | mean downtime h | copies started % | cost h |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        name = f"**{row.policy}**" if row.policy.startswith("hedge") else row.policy
+        missed, needless = _share(row.missed_pct, row.missed_95), _share(row.needless_pct, row.needless_95)
+        figures = f"{row.mean_down_h:.1f} | {row.copies_pct:.0f} | {row.cost_h:.1f}"
+        lines.append(f"| {name} | {missed} | {needless} | {figures} |")
+    return "\n".join([*lines, ""])
 
 
 def _share(value: float, interval: tuple[float, float] | None) -> str:

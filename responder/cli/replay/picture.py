@@ -74,7 +74,9 @@ def _draw(panel: Sequence[replays.Row], x0: float) -> list[str]:
     for row in panel:
         x = left + row.needless_pct / most_needless * inner_w
         y = bottom - row.missed_pct / most_missed * inner_h
-        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="{_COLOURS[row.policy]}" fill-opacity="0.75"/>')
+        radius = 10 if row.policy is replays.Policy.HEDGE_EAGER else 6  # both hedges often lie on one spot
+        fill = f'fill="{_COLOURS[row.policy]}" fill-opacity="0.75"'
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" {fill}/>')
     return parts
 
 
