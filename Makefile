@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONFIG ?= deploy/settings.example.yaml
 
-.PHONY: demo test check bench serve lock clean
+.PHONY: demo test check bench pages serve lock clean
 
 demo: $(VENV)/.run ## a region goes dark: the whole product on this machine, about a minute
 	@$(BIN)/responder demo
@@ -21,6 +21,9 @@ check: $(VENV)/.dev ## linters, types and the arrows between the rooms
 
 bench: $(VENV)/.dev ## ratios to bare clients, measured in one run
 	$(BIN)/python -m tests.benchmarks
+
+pages: $(VENV)/.dev ## write anew what of the documents the program writes: tables, examples, the picture
+	$(BIN)/python -m tests.cli.pages
 
 serve: $(VENV)/.run ## the daemon: make serve CONFIG=my.yaml
 	$(BIN)/responder serve --config $(CONFIG)

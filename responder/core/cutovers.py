@@ -5,6 +5,7 @@ Asked twice: by the decision, and by the cut-over step on fresh facts just befor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -53,18 +54,15 @@ def refusals(request: Request) -> tuple[Refusal, ...]:
     """Why not, weightiest first; empty: go."""
     found = []
     if request.copy.state is not copies.State.READY:
-        found.append(Refusal(id="cutover.no-copy", text="There is no copy that is ready.", signable=False))
+        found.append(_refuse("no-copy", signable=False))
     if request.verdict is evidence.Verdict.UP:
-        found.append(Refusal(id="cutover.answers", text="The server answers.", signable=False))
+        found.append(_refuse("answers", signable=False))
     elif request.verdict not in (evidence.Verdict.DOWN, evidence.Verdict.UNPROVEN):
-        text = "No fresh probe proves that the server is down."
-        found.append(Refusal(id="cutover.unproven", text=text, signable=False))
+        found.append(_refuse("unproven", signable=False))
     if request.tolerance.cutover is tolerances.Cutover.NEVER:
-        text = "Its owner declared outage-cutover=never; only another tag makes it possible."
-        found.append(Refusal(id="cutover.never", text=text, signable=False))
+        found.append(_refuse("never", signable=False))
     if request.consent is not None and not request.consent.granted:
-        text = f"{request.consent.by} declined."
-        found.append(Refusal(id="cutover.declined", text=text, signable=True))
+        found.append(_refuse("declined", by=request.consent.by))
     found.extend(_needs_a_human(request))
     return tuple(found)
 
@@ -81,42 +79,29 @@ def _needs_a_human(request: Request) -> list[Refusal]:
     rpo, found = request.tolerance.rpo, []
     if not _loss_covered(request):
         allowed = durations.show(rpo) if rpo is not None else "none at all"
-        text = f"How much of the newest data would be lost is not known; declared is {allowed}."
-        if request.loss is not None:
-            text = f"Up to {durations.show(request.loss)} of the newest data would be lost; declared is {allowed}."
-        found.append(Refusal(id="cutover.loss", text=text, signable=True))
+        up_to = f"Up to {durations.show(request.loss)}" if request.loss is not None else "An unknown amount"
+        found.append(_refuse("loss", loss=up_to, allowed=allowed))
     if signed:
         return found
     if not request.tolerance.declared:
-        text = "Its tolerance is undeclared or cannot be read, so nothing is agreed without a human's yes."
-        found.append(Refusal(id="cutover.undeclared", text=text, signable=True))
+        found.append(_refuse("undeclared"))
     if request.tolerance.cutover is tolerances.Cutover.ASK:
-        text = f"It takes a human's yes (outage-cutover={request.tolerance.cutover}), and nobody has said it."
-        found.append(Refusal(id="cutover.ask", text=text, signable=True))
+        found.append(_refuse("ask"))
     if request.concern is not outages.Concern.NAMED:
-        text = "Azure has not named PostgreSQL in this subscription and region, so this outage is only suspected."
-        found.append(Refusal(id="cutover.suspected", text=text, signable=True))
+        found.append(_refuse("suspected"))
     if request.outage_status is not outages.Status.ACTIVE:
         found.append(_ended(request.outage_status))
     if request.by_its_owner:
-        text = "Resource Health says that the server's owner restarted or stopped it."
-        found.append(Refusal(id="cutover.by-its-owner", text=text, signable=True))
+        found.append(_refuse("by-its-owner"))
     if request.verdict is evidence.Verdict.UNPROVEN:
-        text = "The server never answered from here, so its silence proves nothing."
-        found.append(Refusal(id="cutover.never-reached", text=text, signable=True))
+        found.append(_refuse("never-reached"))
     return found
 
 
 def _ended(status: outages.Status) -> Refusal:
     """The outage does not go on, as far as Azure has told this server's subscription."""
-    if status is outages.Status.WITHDRAWN:
-        text = "Azure has withdrawn the outage (no impact, or a false positive) although the server is still down."
-        return Refusal(id="cutover.withdrawn", text=text, signable=True)
-    if status is outages.Status.RESOLVED:
-        text = "Azure calls the outage resolved although the server is still down."
-        return Refusal(id="cutover.resolved", text=text, signable=True)
-    text = "Azure's newest update does not name this region any more. That is no proof of recovery, nor of an outage."
-    return Refusal(id="cutover.dropped", text=text, signable=True)
+    ids = {outages.Status.WITHDRAWN: "withdrawn", outages.Status.RESOLVED: "resolved"}
+    return _refuse(ids.get(status, "dropped"))
 
 
 def _loss_covered(request: Request) -> bool:
@@ -125,3 +110,27 @@ def _loss_covered(request: Request) -> bool:
         return accepted is not None
     limits = [limit for limit in (request.tolerance.rpo, accepted) if limit is not None]
     return bool(limits) and request.loss <= max(limits)
+
+
+def _refuse(id_: str, *, signable: bool = True, **words: str) -> Refusal:
+    return Refusal(id=f"cutover.{id_}", text=SENTENCES[id_].format(**words), signable=signable)
+
+
+SENTENCES: Mapping[str, str] = {
+    "no-copy": "There is no copy that is ready.",
+    "answers": "The server answers.",
+    "unproven": "No fresh probe proves that the server is down.",
+    "never": "Its owner declared outage-cutover=never; only another tag makes it possible.",
+    "declined": "{by} declined.",
+    "loss": "{loss} of the newest data would be lost; declared is {allowed}.",
+    "undeclared": "Its tolerance is undeclared or cannot be read, so nothing is agreed without a human's yes.",
+    "ask": "It takes a human's yes (outage-cutover=ask), and nobody has said it.",
+    "suspected": "Azure has not named PostgreSQL in this subscription and region, so this outage is only suspected.",
+    "withdrawn": "Azure has withdrawn the outage (no impact, or a false positive) although the server is still down.",
+    "resolved": "Azure calls the outage resolved although the server is still down.",
+    "dropped": "Azure's newest update does not name this region any more. That is no proof of recovery, nor of an "
+    "outage.",
+    "by-its-owner": "Resource Health says that the server's owner restarted or stopped it.",
+    "never-reached": "The server never answered from here, so its silence proves nothing.",
+}
+"""What a refusal says, by its id without `cutover.`."""

@@ -81,6 +81,9 @@ class Rehearsed:
     """Of what would have."""
 
 
+_MOVES = (Action.START, Action.CUT_OVER, Action.STAND_DOWN)
+_AT_ONCE = timedelta(minutes=1)
+"""The step after what changes the copy."""
 _GRID = timedelta(minutes=10)
 """The longest step. Decisions also follow from facts whose times are not known beforehand."""
 
@@ -162,7 +165,8 @@ def _next(now: datetime, fixed: Sequence[datetime], decision: decisions.Decision
         ready = before.copy.started_at + before.takes
     if decision.action is Action.START and before.takes is not None:
         ready = now + before.takes
-    candidates = (now + _GRID, *fixed, decision.start_by, decision.start_at, decision.cut_over_at, ready)
+    soon = now + (_AT_ONCE if decision.action in _MOVES else _GRID)
+    candidates = (soon, *fixed, decision.start_by, decision.start_at, decision.cut_over_at, ready)
     return min(at for at in candidates if at is not None and at > now)
 
 

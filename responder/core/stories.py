@@ -88,7 +88,8 @@ def _of_outage(outage: outages.Outage) -> Iterable[Line]:
     late = durations.show(outage.heard_at - outage.impact_start)
     yield Line(at=outage.heard_at, kind="outage", text=f"We first heard of it, {late} after its beginning.")
     if outage.resolved_at is not None:
-        yield Line(at=outage.resolved_at, kind="outage", text="It is over, as it was last told.")
+        over = "The suspicion has ended." if outage.ours else "By Azure's last word it was over."
+        yield Line(at=outage.resolved_at, kind="outage", text=over)
 
 
 def _of_probes(name: str, known: silences.Silences) -> Iterable[Line]:
@@ -116,7 +117,9 @@ def _clocks(decision: decisions.Decision) -> str:
     if decision.start_by is None or decision.cut_over_at is None:
         return ""
     start, cut = (durations.moment(at, decision.at) for at in (decision.start_by, decision.cut_over_at))
-    return f" Its clocks: start a copy by {start}, cut over at {cut}."
+    if decision.start_by <= decision.at:
+        start = "now: its last safe moment is over"
+    return f" Its clocks: start a copy by {start}; cut over at {cut}."
 
 
 def _of_run(run: runs.Run, records: Mapping[str, runs.StepRecord], said: Sequence[runs.Signal]) -> Iterable[Line]:

@@ -226,10 +226,10 @@ def _no_playbook(name: Name, around: Surroundings) -> tuple[Obstacle, ...]:
 
 
 def _say(id_: str, **words: str) -> Obstacle:
-    return Obstacle(id=f"way.{id_}", text=_SENTENCES[id_].format(**words))
+    return Obstacle(id=f"way.{id_}", text=SENTENCES[id_].format(**words))
 
 
-_SENTENCES: Mapping[str, str] = {
+SENTENCES: Mapping[str, str] = {
     "basic-tier": "The Basic tier has no geo-redundant backup and cannot be geo-restored; dump and restore to another "
     "tier.",
     "no-geo-backup": "It was created without geo-redundant backup, which cannot be added later; dump and restore into "
