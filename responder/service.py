@@ -168,6 +168,7 @@ def actor(parts: Parts) -> act.Act:
         parts.config.tolerance(),
         wake=parts.wakes["act"],
         assess=parts.wakes["assess"],
+        policy=parts.config.brakes.policy(),
     )
 
 
@@ -178,6 +179,7 @@ def assessor(parts: Parts) -> assess.Assess:
         defaults=parts.config.tolerance(),
         playbooks=parts.playbooks,
         suspicion=parts.config.suspicions(),
+        brakes=parts.config.brakes.policy(),
         shadow=parts.config.shadow(),
     )
     return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"])

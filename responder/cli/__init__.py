@@ -23,7 +23,12 @@ _COMMANDS = {
     "scorecard": ("responder.cli.scorecard:scorecard", "After outages: needless, missed, cost; done or in shadow."),
     "run": ("responder.cli.run:run", "Run a playbook by hand."),
     "drill": ("responder.cli.drill:drill", "Rehearse a restore of one server, and measure it."),
-    "runs": ("responder.cli.runs:runs", "Runs: list, show, cancel, approve, decline."),
+    "freeze": ("responder.cli.freeze:freeze", "The brake: begin nothing new, everywhere, in a region or for a server."),
+    "unfreeze": ("responder.cli.freeze:unfreeze", "Let the brake go."),
+    "runs": (
+        "responder.cli.runs:runs",
+        "Runs: look at them, and say a word to one (approve, pause, cancel, retry, ...).",
+    ),
 }
 
 

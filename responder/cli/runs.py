@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any
 from urllib import parse
@@ -13,7 +14,7 @@ from responder.cli import reach, show
 
 @click.group()
 def runs() -> None:
-    """Runs: list, show, cancel, approve, decline."""
+    """Runs: look at them, and say a word to one. Works with the daemon up or down."""
 
 
 @runs.command("list")
@@ -66,7 +67,7 @@ def show_(run_id: str, config: Path, as_json: bool) -> None:
                 raise errors.InputError(
                     "run.unknown", f"There is no run {run_id!r}.", remedy="See `responder runs list --all`."
                 )
-            return views.of_run(run, await store.runs.steps(run.id))
+            return await views.run(store, run)
 
     found = reach.run(read())
     if as_json:
@@ -79,7 +80,10 @@ def print_run(found: dict[str, Any]) -> None:
     """A run for people."""
     click.echo(f"{found['id']}  {found['state']}" + (f": {found['why']}" if found["why"] else ""))
     if found["waiting_for"]:
-        click.echo(f"waits for {found['waiting_for']}, looks again {show.ago(found['wake_at'])}")
+        again = f", looks again {show.ago(found['wake_at'])}" if found["wake_at"] else ""
+        click.echo(f"waits for {found['waiting_for']}{again}")
+    for sentence in found.get("brakes", ()):
+        click.echo(sentence)
     show.rows(
         "",
         ("step", "state", "tries", "what it does", "what came of it"),
@@ -97,21 +101,26 @@ def _came(row: dict[str, Any]) -> str:
 def _word(topic: str, about: str) -> click.Command:
     @click.argument("run_id")
     @click.option("--reason", default="", help="Why; kept in the journal.")
-    @click.option("--accept-loss", default=None, help="With approve: sign for up to this much lost data, like 40m.")
     @reach.with_config
     @reach.with_json
-    def word(run_id: str, reason: str, accept_loss: str | None, config: Path, as_json: bool) -> None:
-        found = _say(config, run_id, topic, reason, accept_loss)
+    def word(run_id: str, config: Path, as_json: bool, **said: str | None) -> None:
+        found = _say(config, run_id, topic, {name: value for name, value in said.items() if value})
         if as_json:
             show.as_json(found)
-        else:
-            click.echo(f"{found['id']}: {topic} is noted. {found.get('note', '')}".rstrip())
+            return
+        noted = f"{topic} is noted" if found["effect"] != "already" else f"nothing to do for {topic}"
+        click.echo(" ".join(filter(None, (f"{found['id']}: {noted}.", found["answer"], found.get("note")))))
 
+    if topic == "approve":
+        about_loss = "Sign for up to this much lost data, like 40m."
+        word = click.option("--accept-loss", default=None, help=about_loss)(word)
+    if topic in ("skip", "retry", "go-now"):
+        word = click.option("--step", default=None, help="Which step. Default: the one the run is at.")(word)
     word.__doc__ = about
     return runs.command(topic)(word)
 
 
-def _say(config: Path, run_id: str, topic: str, reason: str, accept_loss: str | None) -> dict[str, Any]:
+def _say(config: Path, run_id: str, topic: str, said: dict[str, Any]) -> dict[str, Any]:
     from responder import clock, settings
     from responder.core import durations
     from responder.core import runs as core_runs
@@ -119,26 +128,53 @@ def _say(config: Path, run_id: str, topic: str, reason: str, accept_loss: str | 
     from responder.store import stores
 
     loaded = settings.load(config)
-    loss = durations.parse(accept_loss, place="--accept-loss") if accept_loss else None
+    loss = said.get("accept_loss")
+    word = requests.Word(
+        topic=core_runs.Topic(topic),
+        by=reach.who(),
+        reason=said.get("reason", ""),
+        accept_loss=durations.parse(loss, place="--accept-loss") if loss else None,
+        step=said.get("step", ""),
+        key=secrets.token_hex(8),
+    )
 
     async def alone() -> views.Json:
         store = await stores.open_store(loaded.store)
         try:
-            run = await requests.say(
-                store, run_id, core_runs.Topic(topic), by=reach.who(), now=clock.now(), reason=reason, accept_loss=loss
-            )
             note = "Nobody carries it out now: start the daemon, or repeat the `responder run` that began it."
-            return {**views.of_run(run), "note": note}
+            return {**views.of_noted(await requests.say(store, run_id, word, clock.now())), "note": note}
         finally:
             await store.close()
 
     async def together() -> views.Json:
-        body = {"topic": topic, "by": reach.who(), "reason": reason, "accept_loss": accept_loss}
+        body = {**said, "topic": topic, "by": word.by, "key": word.key}
         return await reach.ask_daemon(loaded, f"/api/v1/runs/{parse.quote(run_id, safe='')}/signals", body)
 
     return reach.run(reach.either(loaded, alone, together))
 
 
+@runs.command("resume-wave")
+@click.argument("outage_id")
+@click.option("--reason", default="", help="Why; kept and told.")
+@reach.with_config
+@reach.with_json
+def resume_wave(outage_id: str, reason: str, config: Path, as_json: bool) -> None:
+    """Let the restores of an outage go on that were halted because too many failed. Its error budget begins anew."""
+    from responder.cli import freeze
+
+    found = freeze.resume_wave(config, outage_id, reason)
+    if as_json:
+        show.as_json(found)
+    else:
+        click.echo("The wave goes on." if found["lifted"] else "That wave is not halted.")
+
+
 _word("cancel", "End a run before its next effect. What was begun is named and left as it is.")
 _word("approve", "Say yes to the cut-over of a run, and with --accept-loss sign for more loss than was declared.")
 _word("decline", "Say no to the cut-over of a run. The copy is kept until the region is back.")
+_word("pause", "Begin nothing new. What is under way in Azure is still watched and named.")
+_word("resume", "Let a paused run go on.")
+_word("retry", "Try a failed step again; a failed run goes on, and so does one in quarantine.")
+_word("skip", "Pass a step over, in your name. Passing over a cut-over ends the run without one.")
+_word("go-now", "End a hold or a back-off now. The guard before a cut-over still stands.")
+_word("hold", "Do not cut over until somebody says approve or go-now.")

@@ -2,7 +2,57 @@
 
 from __future__ import annotations
 
-from responder.core import announcements, decisions, durations, runs
+from collections.abc import Sequence
+from datetime import timedelta
+
+from responder.core import announcements, controls, cutovers, decisions, durations, runs
+
+
+def consent(signals: Sequence[runs.Signal], *, requester: str) -> cutovers.Consent | None:
+    """What all words to a run amount to as consent to its cut-over; None: nobody has said yes or no, or hold.
+
+    The newest word counts, in the order they were stored: clocks can be set back, the journal cannot. A hold outweighs
+    a yes that was said before it. Where the settings demand two people (noted with the word itself), a loss is signed
+    for only as far as two of them did, neither of whom asked for the run.
+
+    Args:
+        requester: who started the run.
+    """
+    held = controls.standing(signals).held
+    if held is not None:
+        return cutovers.Consent(granted=False, by=held.by, at=held.at, held=True)
+    words = [word for word in signals if word.topic in (runs.Topic.APPROVE, runs.Topic.DECLINE)]
+    if not words:
+        return None
+    newest = words[-1]
+    if newest.topic is runs.Topic.DECLINE:
+        return cutovers.Consent(granted=False, by=newest.by, at=newest.at)
+    noes = [i for i, word in enumerate(words) if word.topic is runs.Topic.DECLINE]
+    yes = words[noes[-1] + 1 :] if noes else words
+    copy, shown = newest.payload.get("copy"), newest.payload.get("loss_shown_s")
+    return cutovers.Consent(
+        granted=True,
+        by=newest.by,
+        at=newest.at,
+        loss_accepted=_signed_for(yes, requester),
+        copy=str(copy) if copy else None,
+        loss_shown=timedelta(seconds=float(shown)) if shown is not None else None,
+    )
+
+
+def _signed_for(yes: Sequence[runs.Signal], requester: str) -> timedelta | None:
+    """The loss that was accepted, by as many people as it takes."""
+    newest = yes[-1]
+    if not newest.payload.get("two_people"):
+        return _accepted(newest)
+    each = {word.by: _accepted(word) for word in yes if word.by != requester}  # the newest word of each person
+    accepted = sorted((loss for loss in each.values() if loss is not None), reverse=True)
+    return accepted[1] if len(accepted) > 1 else None
+
+
+def _accepted(word: runs.Signal) -> timedelta | None:
+    seconds = word.payload.get("loss_accepted_s")
+    return timedelta(seconds=float(seconds)) if seconds is not None else None
 
 
 def wanted(decision: decisions.Decision, facts: decisions.Facts, run: runs.Run) -> announcements.Announcement:

@@ -21,6 +21,12 @@ class Consent:
     at: datetime
     loss_accepted: timedelta | None = None
     """The data loss signed for. None: only what the tolerance allows."""
+    copy: str | None = None
+    """The copy that was there when they agreed. None: there was none yet, so whichever comes."""
+    loss_shown: timedelta | None = None
+    """The loss they were shown. Grown since, their yes does not count any more. None: not noted."""
+    held: bool = False
+    """They said hold: not before they, or somebody else, says approve or go-now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +68,8 @@ def refusals(request: Request) -> tuple[Refusal, ...]:
     if request.tolerance.cutover is tolerances.Cutover.NEVER:
         found.append(_refuse("never", signable=False))
     if request.consent is not None and not request.consent.granted:
-        found.append(_refuse("declined", by=request.consent.by))
+        said = "held" if request.consent.held else "declined"
+        found.append(_refuse(said, by=request.consent.by))
     found.extend(_needs_a_human(request))
     return tuple(found)
 
@@ -122,6 +129,7 @@ SENTENCES: Mapping[str, str] = {
     "unproven": "No fresh probe proves that the server is down.",
     "never": "Its owner declared outage-cutover=never; only another tag makes it possible.",
     "declined": "{by} declined.",
+    "held": "{by} said to hold.",
     "loss": "{loss} of the newest data would be lost; declared is {allowed}.",
     "undeclared": "Its tolerance is undeclared or cannot be read, so nothing is agreed without a human's yes.",
     "ask": "It takes a human's yes (outage-cutover=ask), and nobody has said it.",

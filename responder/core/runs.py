@@ -112,6 +112,12 @@ class Topic(StrEnum):
     APPROVE = "approve"
     DECLINE = "decline"
     CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+    SKIP = "skip"
+    GO_NOW = "go-now"
+    HOLD = "hold"
     DECISION = "decision"
     """The decision for the server says something new: look again."""
 
@@ -125,6 +131,8 @@ class Signal:
     by: str
     at: datetime
     payload: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    """Of whoever says it: the same word sent twice, because an answer was lost, is kept once. None: not named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +156,8 @@ class Run:
     ended_at: datetime | None = None
     why: str = ""
     """Why it ended as it did, when not simply done."""
+    strikes: int = 0
+    """How often in a row it was claimed and left without an outcome: it raised, or took the process with it."""
 
     def log_context(self) -> dict[str, str]:
         """The fields that every log line about this run carries."""
@@ -201,11 +211,37 @@ def begin(run: Run, record: StepRecord | None, now: datetime, given: Mapping[str
     return replace(record, state=StepState.BEGUN, attempts=record.attempts + 1)
 
 
-def skip(run: Run, now: datetime, why: str) -> tuple[Run, StepRecord]:
-    """The run past a step whose condition does not hold."""
+def skip(run: Run, now: datetime, why: str, record: StepRecord | None = None) -> tuple[Run, StepRecord]:
+    """The run past a step whose condition does not hold, or that somebody passes over. What it saved is kept."""
     assert run.step is not None
-    record = StepRecord(id=run.step, state=StepState.SKIPPED, started_at=now, ended_at=now, why=why)
-    return _next(run, now), record
+    known = record or StepRecord(id=run.step, state=StepState.SKIPPED, started_at=now)
+    return _next(run, now), replace(known, state=StepState.SKIPPED, ended_at=now, why=why)
+
+
+def anew(step: playbooks.Step, record: StepRecord, now: datetime) -> StepRecord:
+    """The record of a failed step that a human tries again: with all its attempts and its whole time, and what it
+    saved. When it was first begun stays known where no time-out counts from it."""
+    started = now if step.timeout is not None else record.started_at
+    return replace(record, state=StepState.RETRYING, attempts=0, started_at=started, ended_at=None)
+
+
+def failed_step(run: Run, records: Mapping[str, StepRecord]) -> str | None:
+    """The step that a failed run stopped at; None when it is not to be seen."""
+    ended = [r for r in records.values() if r.state is StepState.FAILED and run.playbook.step(r.id) is not None]
+    newest = max(ended, key=lambda r: (r.ended_at is not None, r.ended_at), default=None)
+    return newest.id if newest is not None and run.state is State.FAILED else None
+
+
+def under_way(record: StepRecord | None) -> bool:
+    """Whether a step's effect may be going on out there: begun with its outcome unknown, or an operation is polled.
+
+    By what steps save: `token` is the handle of an operation, `adopted` a target that is being made. With either,
+    executing the step only looks.
+    """
+    if record is None:
+        return False
+    handles = "token" in record.saved or "adopted" in record.saved
+    return record.state is StepState.BEGUN or (record.state is StepState.WAITING and handles)
 
 
 def advance(run: Run, record: StepRecord, outcome: Outcome, now: datetime) -> tuple[Run, StepRecord]:
@@ -231,8 +267,9 @@ def advance(run: Run, record: StepRecord, outcome: Outcome, now: datetime) -> tu
             later = now + max(after, back_off(step, record.attempts) or after)
             due = min(later, end) if end else later
             return replace(run, state=State.WAITING, wake_at=due, waiting_for="retry"), retrying
-        case Retry(why=why):
-            return _failed(run, step, record, f"gave up after {record.attempts} attempts: {why}", now)
+        case Retry(why=why, saved=saved):  # what it saved counts: somebody may say `retry`
+            kept = record if saved is None else replace(record, saved=saved)
+            return _failed(run, step, kept, f"gave up after {record.attempts} attempts: {why}", now)
         case Fail(why=why):
             return _failed(run, step, record, why, now)
 

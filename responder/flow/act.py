@@ -1,7 +1,7 @@
 """Act: carry out runs, one step at a time. The journal is written before an effect (intent) and after it (outcome).
 
-    claim a due run ─► condition? ─► intent ─► execute ─► outcome ─► next step, or wait
-                                     └─ found an intent without an outcome: reconcile, never repeat blindly
+    claim a due run ─► words? ─► condition? ─► gate? ─► intent ─► execute ─► outcome ─► next step, or wait
+                                                         └─ found an intent without an outcome: reconcile, never repeat
 
 A wait is a row: whoever claims the run at `wake_at` goes on from what is written. Nothing here decides anything.
 """
@@ -12,7 +12,7 @@ import asyncio
 import functools
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,10 +20,10 @@ import structlog
 
 from responder import clock
 from responder import steps as kinds
-from responder.core import announcements, contexts, copies, errors, playbooks, runs, tolerances
-from responder.flow import facts, meaning, stages, wakes
+from responder.core import announcements, brakes, contexts, controls, errors, playbooks, runs, tolerances
+from responder.flow import braking, facts, gate, meaning, parking, stages, told, wakes
 from responder.steps import doors
-from responder.store import apart, sqlite
+from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
 
@@ -32,8 +32,6 @@ _LONGEST_NAP = timedelta(seconds=30)
 _ATTEMPT_LIMIT = timedelta(minutes=5)  # a single execution of a step never takes longer; waits are rows
 _GRACE = timedelta(seconds=10)
 """At the end, for the steps under way."""
-_FIRST_PARK = timedelta(seconds=5)
-_LONGEST_PARK = timedelta(minutes=5)
 _BACK_OFF = timedelta(seconds=2)
 _LONGEST_BACK_OFF = timedelta(minutes=5)
 
@@ -42,20 +40,13 @@ class Fenced(Exception):
     """The run was claimed by somebody else meanwhile. Whatever we were about to write or do is theirs now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parked:
-    """A run that raised: when it may be claimed again, and how often in a row that happened."""
-
-    until: datetime
-    times: int
-
-
 class Act:
     """Takes due runs from the journal and carries them on."""
 
     def __init__(
         self, store: sqlite.Store, doors_: doors.Doors, defaults: tolerances.Tolerance, *,
         wake: wakes.Wake, assess: wakes.Wake, registry: kinds.Registry = kinds.BUILT_IN,
+        policy: brakes.Policy | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._doors = doors_
@@ -63,8 +54,12 @@ class Act:
         self._wake = wake
         self._assess = assess
         self._kinds = registry
+        self._policy = policy or brakes.Policy()
+        self._gate = gate.Gate(store, self._policy, registry)
+        self._suspect: runs.RunId | None = None
+        """The run in hand that has left no outcome several times; there is one at a time."""
         self._busy: dict[runs.RunId, asyncio.Task[None]] = {}
-        self._parked: dict[runs.RunId, _Parked] = {}
+        self._parking = parking.Parking(store)
         self._stopping = False
 
     async def run(self) -> None:
@@ -79,32 +74,42 @@ class Act:
 
     async def _keep_filling(self) -> None:
         while True:
+            await braking.run_out(self._store, clock.now())
             await self._fill_slots()
             await self._wake.wait(await self._next_wake(), _LONGEST_NAP)
 
     async def _fill_slots(self) -> None:
         while len(self._busy) < _SLOTS:
-            run = await self._store.runs.claim(clock.now(), excluding=self._not_now())
+            run = await self._claim()
             if run is None:
                 return
             task = asyncio.create_task(self._carried(run), name=f"run {run.id}")
             self._busy[run.id] = task
             task.add_done_callback(functools.partial(self._left, run.id))
 
+    async def _claim(self) -> runs.Run | None:
+        """A due run; one that may be what kills the process only while no other such run is in hand."""
+        out = self._not_now()
+        run = await self._store.runs.claim(clock.now(), excluding=out, calm=brakes.SUSPECT)
+        if run is None and self._suspect is None:
+            run = await self._store.runs.claim(clock.now(), excluding=out)
+            self._suspect = run.id if run is not None else None
+        return run
+
     async def _next_wake(self) -> datetime | None:
         if len(self._busy) >= _SLOTS:
             return None  # whoever leaves a slot rings
-        due = await self._store.runs.next_wake(excluding=self._not_now())
-        again = [parked.until for parked in self._parked.values() if parked.until > clock.now()]
-        return min([*again, *([due] if due else [])], default=None)
+        calm = {} if self._suspect is None else {"calm": brakes.SUSPECT}
+        due = await self._store.runs.next_wake(excluding=self._not_now(), **calm)
+        return min([*self._parking.ends(), *([due] if due else [])], default=None)
 
     def _not_now(self) -> tuple[runs.RunId, ...]:
         """Runs in hand, and those that failed us a moment ago."""
-        now = clock.now()
-        return (*self._busy, *(id_ for id_, parked in self._parked.items() if parked.until > now))
+        return (*self._busy, *self._parking.now())
 
     def _left(self, id_: runs.RunId, _: asyncio.Task[None]) -> None:
         self._busy.pop(id_, None)
+        self._suspect = None if self._suspect == id_ else self._suspect
         self._wake.ring()
 
     async def _finish(self) -> None:
@@ -116,32 +121,13 @@ class Act:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _carried(self, run: runs.Run) -> None:
-        """Carry a run on. One that raises is left alone for a while: claimed again at once, it would raise for ever."""
+        """Carry a run on. One that raises is left alone for a while."""
         try:
             await self.carry_on(run)
         except Exception as error:
-            times = self._parked[run.id].times + 1 if run.id in self._parked else 1
-            pause: timedelta = min(_FIRST_PARK * 2.0 ** min(times - 1, 16), _LONGEST_PARK)
-            self._parked[run.id] = _Parked(until=clock.now() + pause, times=times)
-            known = isinstance(error, errors.StoreError)
-            _log.error(
-                "run.parked", **run.log_context(), error=str(error), pause_s=pause.total_seconds(), exc_info=not known
-            )
-            await self._tell_parked(run, error)
+            await self._parking.park(run, error)
         else:
-            self._parked.pop(run.id, None)
-
-    async def _tell_parked(self, run: runs.Run, error: Exception) -> None:
-        """Once, by the key. While the store is out of order nothing can be told, and it is no trouble of this run."""
-        if isinstance(error, errors.StoreError) and error.error_id != apart.UNREADABLE:
-            return
-        why = str(error) or type(error).__name__
-        text = f"{run.id} cannot be carried on and is tried again now and then: {why}. The log has the details."
-        told = _announcement(run, "parked", "run.parked", f"{run.playbook.name} is stuck", text)
-        try:
-            await self._store.outbox.put([told])
-        except errors.StoreError as failed:
-            _log.error("run.parked-untold", **run.log_context(), error=str(failed))
+            self._parking.release(run.id)
 
     async def carry_on(self, run: runs.Run) -> runs.Run:
         """Carry a claimed run on until it waits or ends. Returns it as it was left.
@@ -150,7 +136,7 @@ class Act:
             StoreError: its journal cannot be read or written now. What was under way is reconciled next time.
         """
         try:
-            while run.state is runs.State.READY or (run.wake_at and not run.state.ended):
+            while True:
                 run = await self._one_step(run)
                 if run.state is not runs.State.READY or self._stopping:
                     break
@@ -164,14 +150,30 @@ class Act:
     async def _one_step(self, run: runs.Run) -> runs.Run:
         step = run.playbook.step(run.step or "")
         assert step is not None, "a run that has not ended names a step of its own playbook"
-        signals = await self._store.runs.take_signals(run.id, run.fence)
-        stop = next((signal for signal in signals if signal.topic is runs.Topic.CANCEL), None)
+        taken = await self._store.runs.take_signals(run.id, run.fence)
+        said = controls.standing(await self._store.runs.signals(run.id))
         records = await self._store.runs.steps(run.id)
-        if stop is not None:
-            return await self._cancel(run, step, stop, records)
+        if said.cancelled is not None:
+            return await self._cancel(run, step, said.cancelled, records)
+        hurried = controls.hurries(taken, step.id)
+        poisoned = run.waiting_for == controls.QUARANTINE or self._parking.strikes(run) > self._policy.quarantine_after
+        if poisoned and not hurried:
+            return await self._quarantine(run, records.get(step.id))
+        if step.id in said.skips:
+            return await self._pass_over(run, step, said.skips[step.id], records)
         record = records.get(step.id)
-        if record is not None and record.state is runs.StepState.RETRYING and run.wake_at and run.wake_at > clock.now():
+        if record is not None and record.state is runs.StepState.FAILED:
+            # Only somebody's word brings a run back to a failed step.
+            records = {**records, step.id: runs.anew(step, record, clock.now())}
+        elif not hurried and _backs_off(run, record):
             return await self._write(run, record)  # somebody's word woke it; that does not shorten a back-off
+        return await self._take_up(run, step, records, said)
+
+    async def _take_up(
+        self, run: runs.Run, step: playbooks.Step, records: Mapping[str, runs.StepRecord], said: controls.Standing
+    ) -> runs.Run:
+        """Begin the step or go on with it, unless its time is up, or its condition or a brake is against that."""
+        record = records.get(step.id)
         outputs = {id_: record.output for id_, record in records.items() if record.state is runs.StepState.DONE}
         gone = runs.overdue(run, record, clock.now())
         if gone is not None and record is not None:
@@ -186,8 +188,18 @@ class Act:
             if passed is not None:
                 return passed
         elif step.id not in records and meaning.against(step, known, outputs):
-            return await self._write(*runs.skip(run, clock.now(), meaning.against(step, known, outputs)))
-        return await self._act(run, step, records, outputs, known)
+            return await self._skip(run, meaning.against(step, known, outputs))
+        stop = None if runs.under_way(record) else await self._gate.stop(run, step, said)
+        # What was asked for and not seen to its end is looked at, and not asked for again.
+        look = stop is not None and record is not None and record.state is runs.StepState.WAITING and bool(record.saved)
+        if stop is not None and not look:
+            _log.info("step.stopped", **run.log_context(), waiting_for=stop.waiting_for, why=stop.why)
+            return await self._write(stop.halt(run), None)
+        return await self._act(run, step, records, said, known, look=look)
+
+    async def _skip(self, run: runs.Run, why: str) -> runs.Run:
+        passed, skipped = runs.skip(run, clock.now(), why)
+        return await self._write(replace(passed, strikes=0), skipped)
 
     async def _passed(
         self, run: runs.Run, step: playbooks.Step, records: Mapping[str, runs.StepRecord], known: meaning.Values
@@ -196,16 +208,16 @@ class Act:
         unmet = meaning.unmet(run.playbook, known) if not records else []
         if unmet:
             ended = runs.refused(run, f"it requires what does not hold: {' '.join(unmet)}", clock.now())
-            return await self._write(ended, None, *await self._news(ended, records, None))
+            return await self._write(replace(ended, strikes=0), None, *await self._news(ended, records, None))
         started = meaning.notice(run, "started", known, clock.now()) if not records else None
         if started is not None:
             await self._store.outbox.put([started])
         outputs = {id_: one.output for id_, one in records.items() if one.state is runs.StepState.DONE}
         why = meaning.against(step, known, outputs)
-        return await self._write(*runs.skip(run, clock.now(), why)) if why else None
+        return await self._skip(run, why) if why else None
 
     async def _values(self, run: runs.Run, records: Mapping[str, runs.StepRecord]) -> meaning.Values:
-        found = await self._situation(run)
+        found = await self._situation(run, controls.Standing())
         situation = contexts.Situation(
             server=found.server, tolerance=found.tolerance, outage=found.outage, decision=found.decision, run=run
         )
@@ -216,12 +228,15 @@ class Act:
         run: runs.Run,
         step: playbooks.Step,
         records: Mapping[str, runs.StepRecord],
-        outputs: Mapping[str, Any],
+        said: controls.Standing,
         known: meaning.Values,
+        *,
+        look: bool,
     ) -> runs.Run:
         record = records.get(step.id)
-        interrupted = record is not None and record.state is runs.StepState.BEGUN
+        interrupted = look or (record is not None and record.state is runs.StepState.BEGUN)
         resumed = record is not None and record.state is runs.StepState.WAITING
+        run = replace(run, state=runs.State.READY, waiting_for=None, wake_at=run.wake_at or clock.now())
         if record is None or not (interrupted or resumed):
             try:
                 record = runs.begin(run, record, clock.now(), meaning.given(step, known) if record is None else None)
@@ -231,10 +246,10 @@ class Act:
             await self._write(run, record)
             _log.info("step.begun", **run.log_context(), attempt=record.attempts)
         try:
-            kind, ctx = self._kinds.get(step.kind), await self._context(run, step, record, outputs, records)
+            kind, ctx = self._kinds.get(step.kind), await self._context(run, step, record, records, said)
         except errors.InputError as error:
             return await self._not_yet(run, record, str(error))
-        outcome, record = await self._outcome(kind, ctx, interrupted=interrupted and kind.EFFECT != "read")
+        outcome, record = await self._outcome(kind, ctx, said, interrupted=interrupted and kind.EFFECT != "read")
         return await self._came_to(run, records, record, outcome)
 
     async def _came_to(
@@ -242,19 +257,22 @@ class Act:
     ) -> runs.Run:
         """Write an outcome with the run's new place, and what people are told of it."""
         moved, written = runs.advance(run, record, outcome, clock.now())
+        moved, step = replace(moved, strikes=0), run.playbook.step(written.id)
         await self._write(moved, written, *await self._news(moved, {**records, written.id: written}, written))
         self._log(run, outcome)
+        if step is not None and step.kind == braking.RESTORE and brakes.is_failure(written):
+            await braking.mind_the_wave(self._store, run.outage_id, self._policy.budget, clock.now())
         return moved
 
     async def _not_yet(self, run: runs.Run, record: runs.StepRecord | None, why: str) -> runs.Run:
         """The step cannot even be begun. Its record stays as it is, so that what may have been done is reconciled."""
         _log.error("step.not-possible", **run.log_context(), why=why)
         later = clock.now() + self._doors.rules.retry
-        waiting = replace(run, state=runs.State.WAITING, wake_at=later, waiting_for="retry")
+        waiting = replace(run, state=runs.State.WAITING, wake_at=later, waiting_for="retry", strikes=0)
         return await self._write(waiting, replace(record, why=why) if record is not None else None)
 
     async def _outcome(
-        self, kind: kinds.StepKind, ctx: doors.Context, *, interrupted: bool
+        self, kind: kinds.StepKind, ctx: doors.Context, said: controls.Standing, *, interrupted: bool
     ) -> tuple[runs.Outcome, runs.StepRecord]:
         """What the step answered, and its record with whatever it saved on the way."""
         latest = ctx.record
@@ -272,6 +290,9 @@ class Act:
                     found = await kind.reconcile(ctx)
                     if not isinstance(found, runs.NotStarted):
                         return found, latest
+                    stop = await self._gate.stop(ctx.run, ctx.step, said)
+                    if stop is not None:  # it had not begun, and must not begin now
+                        return stop.wait(clock.now()), latest
                 return await kind.execute(ctx), latest
         except (Fenced, errors.StoreError):
             raise
@@ -285,13 +306,9 @@ class Act:
             return runs.Retry(after=after, why=str(error) or type(error).__name__), latest
 
     async def _context(
-        self,
-        run: runs.Run,
-        step: playbooks.Step,
-        record: runs.StepRecord,
-        outputs: Mapping[str, Any],
-        records: Mapping[str, runs.StepRecord],
-    ) -> doors.Context:
+        self, run: runs.Run, step: playbooks.Step, record: runs.StepRecord, records: Mapping[str, runs.StepRecord],
+        said: controls.Standing,
+    ) -> doors.Context:  # fmt: skip
         async def nowhere(_: Mapping[str, Any]) -> None:
             raise AssertionError("replaced before the step is executed")
 
@@ -299,15 +316,15 @@ class Act:
             run=run,
             step=meaning.settled(step, self._kinds.declared.get(step.kind), record.given),
             record=record,
-            outputs=outputs,
+            outputs={id_: one.output for id_, one in records.items() if one.state is runs.StepState.DONE},
             records=records,
-            situation=await self._situation(run),
+            situation=await self._situation(run, said),
             doors=self._doors,
             now=clock.now(),
             save=nowhere,
         )
 
-    async def _situation(self, run: runs.Run) -> doors.Situation:
+    async def _situation(self, run: runs.Run, said: controls.Standing) -> doors.Situation:
         server = await self._store.estate.server(run.server_id)
         if server is None:
             raise errors.InputError(
@@ -324,6 +341,7 @@ class Act:
             facts=gathered[0] if gathered else None,
             decision=decision,
             consent=facts.newest_word(await self._store.runs.signals(run.id)),
+            said=said,
         )
 
     async def _cancel(
@@ -332,14 +350,35 @@ class Act:
         """End the run before its next effect, and name what was begun."""
         left = await self._left_behind(run, step, records)
         why = f"cancelled by {stop.by}: {stop.payload.get('reason') or 'no reason given'}{left}"
-        ended = runs.cancelled(run, why, clock.now())
+        ended = replace(runs.cancelled(run, why, clock.now()), strikes=0)
         return await self._write(ended, None, *await self._news(ended, {}, None))
+
+    async def _pass_over(
+        self, run: runs.Run, step: playbooks.Step, word: runs.Signal, records: Mapping[str, runs.StepRecord]
+    ) -> runs.Run:
+        """Skip the step in somebody's name. Past the guard of a cut-over there is no way: then the run ends here."""
+        left = await self._left_behind(run, step, records)
+        why = f"passed over by {word.by}: {word.payload.get('reason') or 'no reason given'}{left}"
+        passed, record = runs.skip(run, clock.now(), why, records.get(step.id))
+        _log.info("step.passed-over", **run.log_context(), by=word.by)
+        if step.kind in controls.NO_RETURN:
+            passed = runs.cancelled(run, f"{step.id} was {why}; nothing was cut over", clock.now())
+        return await self._write(replace(passed, strikes=0), record, *await self._news(passed, {}, None))
+
+    async def _quarantine(self, run: runs.Run, record: runs.StepRecord | None) -> runs.Run:
+        """Leave a run that raises or kills again and again to a human. Whatever it saved is kept."""
+        why = f"at step {run.step}" + (f" ({record.why})" if record is not None and record.why else "")
+        first = run.waiting_for != controls.QUARANTINE
+        kept = replace(run, state=runs.State.WAITING, wake_at=None, waiting_for=controls.QUARANTINE, why=why)
+        if first:
+            _log.error("run.quarantined", **run.log_context(), strikes=run.strikes)
+        return await self._write(kept, None, *([told.quarantined(kept, why)] if first else []))
 
     async def _news(
         self, run: runs.Run, records: Mapping[str, runs.StepRecord], record: runs.StepRecord | None
     ) -> list[announcements.Announcement]:
         """What people are told of a run as it is now, in the playbook's own words where it has some."""
-        usual = _news(run, records, record)
+        usual = told.news(run, records, record)
         if not run.state.ended or run.playbook.notice(run.state) is None:
             return usual
         also = usual[0].text if usual else ""
@@ -347,25 +386,25 @@ class Act:
             own = meaning.notice(run, run.state, await self._values(run, records), clock.now(), also=also)
         except errors.InputError:  # its server is not in the inventory any more
             return usual
-        return [own] if own is not None else usual
+        key = usual[0].key if usual else f"{run.id}/{run.state}"  # a run that is revived may end like this again
+        return [replace(own, key=key)] if own is not None else usual
 
     async def _left_behind(self, run: runs.Run, step: playbooks.Step, records: Mapping[str, runs.StepRecord]) -> str:
         """What the run leaves in the world; looked up when a crash has left it unknown how far the last step came."""
         record, kind = records.get(step.id), self._kinds.kinds.get(step.kind)
         if record is None or record.state is not runs.StepState.BEGUN or kind is None or kind.EFFECT == "read":
-            return _left(run, records)
-        outputs = {id_: done.output for id_, done in records.items() if done.state is runs.StepState.DONE}
+            return told.left(run, records)
         try:
             async with asyncio.timeout(_ATTEMPT_LIMIT.total_seconds()):
-                found = await kind.reconcile(await self._context(run, step, record, outputs, records))
+                found = await kind.reconcile(await self._context(run, step, record, records, controls.Standing()))
         except Exception as error:
-            return f"{_left(run, records)}; {step.id} was interrupted, and how far it came cannot be seen: {error}"
+            return f"{told.left(run, records)}; {step.id} was interrupted, and how far it came cannot be seen: {error}"
         match found:
             case runs.Wait(saved=saved) if saved:
-                return _left(run, {**records, step.id: replace(record, saved=saved)})
+                return told.left(run, {**records, step.id: replace(record, saved=saved)})
             case runs.Done():
-                return f"{_left(run, records)}; {step.id} was carried out"
-        return _left(run, records)
+                return f"{told.left(run, records)}; {step.id} was carried out"
+        return told.left(run, records)
 
     async def _write(
         self, run: runs.Run, record: runs.StepRecord | None, *news: announcements.Announcement
@@ -386,36 +425,9 @@ class Act:
                 _log.error("step.failed", **run.log_context(), why=why)
 
 
-def _news(
-    run: runs.Run, records: Mapping[str, runs.StepRecord], record: runs.StepRecord | None
-) -> list[announcements.Announcement]:
-    """What people are told of a run as it is now; written with it, so that no crash comes in between."""
-    if run.state in (runs.State.FAILED, runs.State.CANCELLED):
-        text = f"{run.why}{_left(run, records)}. Look at it with: responder runs show {run.id}"
-        return [_announcement(run, run.state, f"run.{run.state}", f"{run.playbook.name} {run.state}", text)]
-    if record is not None and record.state is runs.StepState.RETRYING and record.attempts == 1:
-        # The first failure is told at once: a missing right or quota is mended by people, not time.
-        text = f"{record.id} of {run.id} did not work and is tried again: {record.why}"
-        return [_announcement(run, f"{record.id}/failed", "step.failed", f"{run.playbook.name} has trouble", text)]
-    return []
-
-
-def _left(run: runs.Run, records: Mapping[str, runs.StepRecord]) -> str:
-    """The copy that a run which goes no further leaves behind."""
-    copy = runs.copy_of(run, records)
-    there = copy.server_id and copy.state is not copies.State.DISCARDED
-    return f"; {copy.server_id} exists and is left as it is" if there else ""
-
-
-def _announcement(run: runs.Run, key: str, kind: str, subject: str, text: str) -> announcements.Announcement:
-    return announcements.Announcement(
-        key=f"{run.id}/{key}",
-        kind=kind,
-        subject=f"{subject}: {run.server_id.rpartition('/')[2]}",
-        text=text,
-        at=clock.now(),
-        facts={"run": run.id, "server": run.server_id, "outage": run.outage_id or ""},
-    )
+def _backs_off(run: runs.Run, record: runs.StepRecord | None) -> bool:
+    trying = record is not None and record.state is runs.StepState.RETRYING
+    return trying and run.wake_at is not None and run.wake_at > clock.now()
 
 
 def _back_off(attempts: int) -> timedelta:

@@ -21,6 +21,7 @@ from responder import clock
 from responder.core import (
     announcements,
     approvals,
+    brakes,
     decisions,
     outages,
     playbooks,
@@ -31,7 +32,7 @@ from responder.core import (
     tolerances,
     urgency,
 )
-from responder.flow import facts, known_estate, pauses, reading, shadow, silent, suspect, wakes
+from responder.flow import facts, gate, known_estate, pauses, reading, shadow, silent, suspect, wakes
 from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
@@ -57,6 +58,7 @@ class Rules:
     playbooks: dict[str, playbooks.Playbook]
     suspicion: suspicions.Policy = field(default_factory=suspicions.Policy)
     shadow: shadows.Scope = field(default_factory=shadows.Scope)
+    brakes: brakes.Policy = field(default_factory=brakes.Policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,8 @@ class _Wanted:
     told: dict[_Key, _News] = field(default_factory=dict)
     """The words again, as they are remembered."""
     runs: list[tuple[runs.Run, servers.Server]] = field(default_factory=list)
+    held: gate.Held
+    """What keeps runs from being started by themselves."""
 
 
 class Assess:
@@ -183,8 +187,9 @@ class Assess:
     ) -> datetime | None:
         """See to the runs of one outage; close it when nothing is left to do."""
         ended, rest = True, pauses.Pauses()
+        held = await gate.held(self._store, self._rules.brakes.cooldown, now)
         for batch in pauses.batches(one.taken, _BATCH):
-            wanted = _Wanted()
+            wanted = _Wanted(held=held)
             for decision, fact in batch:
                 leads = urgency.of(decision) == urgent[decision.server]
                 ended &= self._see_to(
@@ -225,6 +230,11 @@ class Assess:
         run = self._run(name, decision, fact.server, known) if name is not None else None
         if run is None:
             return True
+        place = brakes.Place(server=fact.server.id, region=fact.server.region, outage=decision.outage)
+        braked = wanted.held.why(run.playbook, place)
+        if braked:
+            _log.info("run.braked", **run.log_context(), **fact.server.log_context(), why=braked)
+            return False
         wanted.runs.append((run, fact.server))
         return False
 

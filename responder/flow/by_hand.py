@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from responder import clock
-from responder.core import evidence, playbooks, runs
+from responder.core import controls, evidence, playbooks, runs
 from responder.flow import act, wakes
 from responder.store import sqlite
 
 _FOR_A_WORD = frozenset({"hold", "watch"})
 """Step kinds that wait for what a human or a decision says."""
+_FOR_A_HUMAN = frozenset({"approval", "hold", controls.PAUSE, controls.FREEZE, controls.QUARANTINE})
+"""What only a human ends, who cannot say it while we hold the store."""
 _LONGEST_NAP = timedelta(seconds=1)
 """Between looks whether the run is due, however far off its own moment is: the next probe may be due before."""
 
@@ -79,4 +81,4 @@ class ByHand:
 
 def _needs_a_word(run: runs.Run, step: playbooks.Step) -> bool:
     """Only a human or a decision can make it go on."""
-    return step.kind in _FOR_A_WORD or run.waiting_for == "approval"
+    return step.kind in _FOR_A_WORD or run.waiting_for in _FOR_A_HUMAN

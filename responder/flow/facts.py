@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from responder.core import (
+    approvals,
     copies,
     cutovers,
     decisions,
@@ -209,7 +209,8 @@ def _newest(
     """Of the newest run that makes one to take the server's place."""
     for journal in known.runs_of(server_id, outage_id):
         if runs.stands_in(journal.run):
-            return runs.copy_of(journal.run, journal.steps), consent_of(newest_word(journal.words))
+            consent = approvals.consent(journal.words, requester=journal.run.created_by)
+            return runs.copy_of(journal.run, journal.steps), consent
     return _NOTHING
 
 
@@ -255,17 +256,3 @@ def newest_word(signals: Sequence[runs.Signal]) -> runs.Signal | None:
     """The newest approve or decline, in the order they were stored: clocks can be set back, the journal cannot."""
     words = [signal for signal in signals if signal.topic in (runs.Topic.APPROVE, runs.Topic.DECLINE)]
     return words[-1] if words else None
-
-
-def consent_of(word: runs.Signal | None) -> cutovers.Consent | None:
-    """A human's word as the guard wants it."""
-    if word is None:
-        return None
-
-    accepted = word.payload.get("loss_accepted_s")
-    return cutovers.Consent(
-        granted=word.topic is runs.Topic.APPROVE,
-        by=word.by,
-        at=word.at,
-        loss_accepted=timedelta(seconds=float(accepted)) if accepted is not None else None,
-    )

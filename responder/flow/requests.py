@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder import steps as kinds
-from responder.core import errors, outages, playbooks, runs, servers
+from responder.core import controls, errors, outages, playbooks, runs, servers
+from responder.flow import gate
 from responder.store import sqlite
 
 
@@ -84,8 +85,9 @@ async def submit(store: sqlite.Store, run: runs.Run) -> runs.Run:
     """Submit a planned run.
 
     Raises:
-        RefusedError: another run of this server has not ended.
+        RefusedError: another run of this server has not ended, or a freeze holds it.
     """
+    await gate.refuse_frozen(store, run, run.created_at)
     if await store.runs.submit(run) != "created":
         holder = await store.runs.active_for(run.server_id)
         held = holder.id if holder else run.id
@@ -109,34 +111,77 @@ async def submit_or_go_on(store: sqlite.Store, run: runs.Run) -> runs.Run:
     return await submit(store, run)
 
 
-async def say(
-    store: sqlite.Store,
-    run_id: str,
-    topic: runs.Topic,
-    *,
-    by: str,
-    now: datetime,
-    reason: str = "",
-    accept_loss: timedelta | None = None,
-) -> runs.Run:
-    """Leave a word for a run: approve, decline or cancel. Stored even when it does not listen yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What somebody says to a run."""
+
+    topic: runs.Topic
+    by: str
+    reason: str = ""
+    accept_loss: timedelta | None = None
+    """With approve: signed for."""
+    step: str = ""
+    """With skip, retry and go-now: which step. Empty: the one the run is at."""
+    key: str | None = None
+    """The same word sent twice is kept once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A word that was heard."""
+
+    run: runs.Run
+    answer: controls.Answer
+    step: str
+    """The step that it is about."""
+
+
+async def say(store: sqlite.Store, run_id: str, word: Word, now: datetime) -> Noted:
+    """Leave a word for a run. Stored even when it does not listen yet; saying it again is no mistake.
 
     Raises:
-        InputError: there is no such run.
-        RefusedError: it has ended.
+        InputError: there is no such run, or no such step in it.
+        RefusedError: the run cannot be told that now; the remedy says what to say instead.
     """
     run = await store.runs.get(runs.RunId(run_id))
     if run is None:
         raise errors.InputError("run.unknown", f"There is no run {run_id!r}.", remedy="See `responder runs list`.")
-    if run.state.ended:
-        raise errors.RefusedError(
-            "run.ended", f"Run {run_id} is {run.state} already.", remedy="A new one is started with `responder run`."
-        )
-    payload: dict[str, Any] = {"reason": reason}
-    if accept_loss is not None:
-        payload["loss_accepted_s"] = accept_loss.total_seconds()
-    await store.runs.signal(runs.Signal(run_id=run.id, topic=topic, by=by, at=now, payload=payload))
-    return run
+    records, signals = await store.runs.steps(run.id), await store.runs.signals(run.id)
+    at = run.step or runs.failed_step(run, records) or ""
+    answer = controls.answer(run, records.get(at), signals, word.topic)
+    _too_late(run, records, word.topic)
+    step = _step(run, word.step) or at
+    if answer.effect is not controls.Effect.ALREADY:
+        payload: dict[str, Any] = {"reason": word.reason, "step": step}
+        if word.accept_loss is not None:
+            payload["loss_accepted_s"] = word.accept_loss.total_seconds()
+        revives = answer.effect is controls.Effect.REVIVE
+        if revives:
+            payload |= {"revived": True, "step": at}
+        said = runs.Signal(run_id=run.id, topic=word.topic, by=word.by, at=now, payload=payload, key=word.key)
+        await (store.runs.revive(said, at) if revives else store.runs.signal(said))
+    return Noted(run=await store.runs.get(run.id) or run, answer=answer, step=step)
+
+
+def _step(run: runs.Run, named: str) -> str:
+    if named and run.playbook.step(named) is None:
+        known = ", ".join(step.id for step in run.playbook.steps)
+        raise errors.InputError("run.no-step", f"Run {run.id} has no step {named!r}.", remedy=f"It has: {known}.")
+    return named
+
+
+def _too_late(run: runs.Run, records: Mapping[str, runs.StepRecord], topic: runs.Topic) -> None:
+    """A hold or a no after the point of no return would look as if it had done something."""
+    if topic not in (runs.Topic.HOLD, runs.Topic.DECLINE):
+        return
+    for step in run.playbook.steps:
+        record = records.get(step.id)
+        if step.kind in controls.NO_RETURN and record is not None and record.output.get("verdict") == "cut-over":
+            raise errors.RefusedError(
+                "run.too-late",
+                f"Applications were sent to the copy already ({step.id} of {run.id}).",
+                remedy="Going back is a change of its own; nothing here undoes it.",
+            )
 
 
 async def _outage_of(store: sqlite.Store, server: servers.Server) -> outages.Outage | None:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from responder.core import decisions, evidence, outages, restores, runs, servers, tolerances, witness
+from responder import clock
+from responder.core import (
+    brakes,
+    controls,
+    decisions,
+    evidence,
+    outages,
+    regions,
+    restores,
+    runs,
+    servers,
+    tolerances,
+    witness,
+)
 from responder.store import codec, sqlite
+
+if TYPE_CHECKING:  # looking needs no step kinds
+    from responder.flow import requests
 
 Json = dict[str, Any]
 
@@ -74,6 +90,62 @@ def of_run(run: runs.Run, steps: dict[str, runs.StepRecord] | None = None) -> Js
     if steps is not None:
         shown["steps"] = [_step(step.id, step.about, steps.get(step.id)) for step in run.playbook.steps]
     return shown
+
+
+async def run(store: sqlite.Store, found: runs.Run) -> Json:
+    """A run with its steps, and every brake that holds it."""
+    steps, now = await store.runs.steps(found.id), clock.now()
+    shown: Json = {**of_run(found, steps), "brakes": [], "signals": []}
+    signals = await store.runs.signals(found.id)
+    shown["signals"] = [of_signal(word) for word in signals if word.topic is not runs.Topic.DECISION]
+    if found.state.ended:
+        return shown
+    said = controls.standing(signals)
+    for word, what in ((said.paused, "paused it"), (said.held, "holds its cut-over")):
+        if word is not None:
+            shown["brakes"].append(
+                f"{word.by} {what} at {word.at:%H:%M} UTC: {word.payload.get('reason') or 'no reason'}"
+            )
+    if found.waiting_for == controls.QUARANTINE:
+        shown["brakes"].append(f"In quarantine {found.why}: `responder runs retry {found.id}` takes it out.")
+    place = brakes.Place(server=found.server_id, region=await _region(store, found), outage=found.outage_id)
+    step = found.playbook.step(found.step or "")
+    held = brakes.freeze_on(await store.brakes.standing(now), place, now, kind=step.kind if step else None)
+    if held is not None:
+        shown["brakes"].append(f"{held.sentence()}. {held.remedy()}")
+    return shown
+
+
+async def _region(store: sqlite.Store, found: runs.Run) -> regions.RegionName | None:
+    server = await store.estate.server(found.server_id)
+    return server.region if server else None
+
+
+def of_signal(word: runs.Signal) -> Json:
+    """What somebody said to a run."""
+    return {"topic": word.topic.value, "by": word.by, "at": time(word.at), **dict(word.payload)}
+
+
+def of_freeze(freeze: brakes.Freeze) -> Json:
+    """A brake that somebody holds."""
+    return {
+        "scope": str(freeze.scope),
+        "by": freeze.by,
+        "reason": freeze.reason,
+        "since": time(freeze.since),
+        "until": time(freeze.until),
+        "sentence": freeze.sentence(),
+    }
+
+
+def of_freezes(freezes: Sequence[brakes.Freeze]) -> Json:
+    """All that stand."""
+    return {"freezes": [of_freeze(freeze) for freeze in freezes]}
+
+
+def of_noted(noted: requests.Noted) -> Json:
+    """A run that was just told something, and what comes of it."""
+    return {**of_run(noted.run), "effect": noted.answer.effect.value, "answer": noted.answer.sentence}
 
 
 def _step(step_id: str, about: str, record: runs.StepRecord | None) -> Json:

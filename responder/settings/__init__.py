@@ -24,6 +24,7 @@ from responder.core import (
     suspicions,
     tolerances,
 )
+from responder.settings.control import Brakes
 from responder.settings.deciding import Belief, Decision, Probes, Suspicion, Tolerance
 from responder.settings.fields import Duration, Part, Region, Secret, ZoneName
 from responder.settings.places import Azure, Channel, DnsZone, Postgres, Restore, Store
@@ -34,6 +35,7 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
     "Azure",
     "AzureMonitor",
     "Belief",
+    "Brakes",
     "Channel",
     "Checkpoints",
     "Decision",
@@ -93,6 +95,8 @@ class Settings(Part):
     """How copies are verified, and servers are reached."""
     decision: Decision = Decision()
     """The rule of the two deadlines."""
+    brakes: Brakes = Brakes()
+    """How far it goes by itself: caps, cooldown, quarantine."""
     tolerance_defaults: Tolerance = Tolerance()
     """What counts where an owner declared nothing."""
     restore: Restore = Restore()

@@ -63,6 +63,8 @@ async def reconcile(ctx: doors.Context) -> runs.Done | runs.NotStarted:
 
 async def _obstacle(ctx: doors.Context) -> runs.Outcome | None:
     """Why the record is not written now, asked on a probe of this very moment; None: nothing stands against it."""
+    if ctx.situation.said.held is not None:
+        return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="hold")
     if _promoted(ctx):
         # Everything was asked before the promotion, after which there is no replica to go back to.
         return await _obstacle_promoted(ctx)

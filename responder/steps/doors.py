@@ -13,6 +13,7 @@ from responder.core import (
     announcements,
     changes,
     configurations,
+    controls,
     decisions,
     errors,
     evidence,
@@ -168,6 +169,8 @@ class Situation:
     """The newest decision; None when none was taken."""
     consent: runs.Signal | None = None
     """The newest approve or decline."""
+    said: controls.Standing = field(default_factory=controls.Standing)
+    """What all words to the run amount to: hold, go-now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

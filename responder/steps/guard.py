@@ -26,6 +26,8 @@ async def obstacle(
             the bound of geo-backup, and the facts are believed.
     """
     policy, facts = ctx.doors.rules.policy, ctx.situation.facts
+    if ctx.situation.said.held is not None:
+        return runs.Wait(until=ctx.now + policy.review, topic="hold")
     probe = await ctx.doors.databases.probe(ctx.situation.server.fqdn)
     if facts is None:
         return _by_hand(ctx, probe, recovery_point, unmeasured or policy.loss_bound)

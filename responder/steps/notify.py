@@ -10,6 +10,8 @@ from responder.core import announcements, durations, playbooks, regions, runs
 from responder.steps import doors
 
 EFFECT = "idempotent"
+TELLS = True
+"""It only tells people, in our own outbox: no freeze and no cap holds it."""
 ABOUT = "Announces to the team, and to the owner if the server names one."
 SETTINGS = (
     playbooks.Setting(name="kind", about="what receivers sort by; PLAYBOOK.STEP when left out"),

@@ -15,17 +15,18 @@ _DUE = """
     SELECT number, id FROM (
         SELECT * FROM (
             SELECT number, id, wake_at AS since FROM runs
-            WHERE state = 'ready' AND id NOT IN (SELECT value FROM json_each(:excluding))
+            WHERE state = 'ready' AND strikes < :calm AND id NOT IN (SELECT value FROM json_each(:excluding))
             ORDER BY wake_at, number LIMIT 1) AS ready
         UNION ALL
         SELECT * FROM (
             SELECT number, id, wake_at AS since FROM runs
-            WHERE state = 'waiting' AND wake_at <= :now AND id NOT IN (SELECT value FROM json_each(:excluding))
+            WHERE state = 'waiting' AND wake_at <= :now AND strikes < :calm
+                AND id NOT IN (SELECT value FROM json_each(:excluding))
             ORDER BY wake_at, number LIMIT 1) AS awake
         UNION ALL
         SELECT * FROM (
             SELECT number, id, signalled_at AS since FROM runs
-            WHERE state = 'waiting' AND signalled_at IS NOT NULL
+            WHERE state = 'waiting' AND signalled_at IS NOT NULL AND strikes < :calm
                 AND id NOT IN (SELECT value FROM json_each(:excluding))
             ORDER BY signalled_at, number LIMIT 1) AS signalled
     ) AS due ORDER BY since, number LIMIT 1
@@ -40,15 +41,21 @@ NEXT_WAKE = """
     SELECT MIN(wake_at) AS wake_at FROM (
         SELECT * FROM (
             SELECT wake_at FROM runs
-            WHERE state = 'ready' AND wake_at IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:excluding))
+            WHERE state = 'ready' AND wake_at IS NOT NULL AND strikes < :calm
+                AND id NOT IN (SELECT value FROM json_each(:excluding))
             ORDER BY wake_at LIMIT 1) AS ready
         UNION ALL
         SELECT * FROM (
             SELECT wake_at FROM runs
-            WHERE state = 'waiting' AND wake_at IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:excluding))
+            WHERE state = 'waiting' AND wake_at IS NOT NULL AND strikes < :calm
+                AND id NOT IN (SELECT value FROM json_each(:excluding))
             ORDER BY wake_at LIMIT 1) AS waiting
     ) AS wakes
 """
+
+
+ANY = 1 << 30
+"""More strikes than any run has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,8 @@ class Wanted:
     excluding: Collection[runs.RunId] = ()
     only: runs.RunId | None = None
     """None: any."""
+    calm: int = ANY
+    """Only runs with fewer strikes."""
 
 
 def claim(connection: database.Connection, wanted: Wanted, unreadable: apart.Apart) -> runs.Run | None:
@@ -67,7 +76,7 @@ def claim(connection: database.Connection, wanted: Wanted, unreadable: apart.Apa
     left_out: set[str] = set(wanted.excluding)
     while True:
         excluding = codec.listed(left_out | unreadable.keys)
-        asked = {"now": codec.stamp(wanted.now), "excluding": excluding, "only": wanted.only}
+        asked = {"now": codec.stamp(wanted.now), "excluding": excluding, "only": wanted.only, "calm": wanted.calm}
         found = connection.execute(sql, asked).fetchone()
         if found is None:
             return None
@@ -77,5 +86,6 @@ def claim(connection: database.Connection, wanted: Wanted, unreadable: apart.Apa
             continue
         run = unreadable.read(row["id"], functools.partial(run_rows.run, row))
         if run is not None:
-            connection.execute("UPDATE runs SET fence = fence + 1 WHERE number = ?", (found["number"],))
-            return replace(run, fence=run.fence + 1)
+            sql = "UPDATE runs SET fence = fence + 1, strikes = strikes + 1 WHERE number = ?"
+            connection.execute(sql, (found["number"],))
+            return replace(run, fence=run.fence + 1, strikes=run.strikes + 1)

@@ -37,7 +37,7 @@ class Journal:
     run: runs.Run
     steps: dict[str, runs.StepRecord] = field(default_factory=dict)
     words: list[runs.Signal] = field(default_factory=list)
-    """Approvals and refusals, oldest first."""
+    """Approvals, refusals, holds and their ends, oldest first."""
 
 
 class Journals:
@@ -105,5 +105,6 @@ _STEPS = """
 """
 _WORDS = """
     SELECT * FROM signals
-    WHERE run_id IN (SELECT value FROM json_each(:ids)) AND topic IN ('approve', 'decline') ORDER BY id
+    WHERE run_id IN (SELECT value FROM json_each(:ids)) AND topic IN ('approve', 'decline', 'hold', 'go-now')
+    ORDER BY id
 """

@@ -12,20 +12,28 @@ from responder.store import codec, database
 
 _COLUMNS = (
     "id", "server_id", "outage_id", "playbook", "params", "created_at", "created_by",
-    "state", "step", "fence", "wake_at", "waiting_for", "ended_at", "why",
+    "state", "step", "fence", "wake_at", "waiting_for", "ended_at", "why", "strikes",
 )  # fmt: skip
 _INSERT = f"INSERT INTO runs ({', '.join(_COLUMNS)}) VALUES {{rows}} ON CONFLICT DO NOTHING RETURNING id"  # noqa: S608
 _WRITE = """
     UPDATE runs SET state = :state, step = :step, wake_at = :wake_at, waiting_for = :waiting_for,
-                    ended_at = :ended_at, why = :why
+                    ended_at = :ended_at, why = :why, strikes = :strikes
     WHERE id = :id AND fence = :fence
 """
 _STEP = """
-    INSERT INTO steps (run_id, id, state, body) VALUES (?, ?, ?, ?)
-    ON CONFLICT (run_id, id) DO UPDATE SET state = excluded.state, body = excluded.body
+    INSERT INTO steps (run_id, id, kind, state, at, body) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (run_id, id)
+    DO UPDATE SET kind = excluded.kind, state = excluded.state, at = excluded.at, body = excluded.body
 """
+_AT_REST = "DELETE FROM under_way WHERE run_id = ?"
 _JOURNAL = """
     INSERT INTO journal (run_id, at, fence, run_state, step, state, attempt, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_ACTIVE = "SELECT id FROM runs WHERE server_id = ? AND state IN ('ready', 'waiting')"
+_REVIVE = """
+    UPDATE runs SET state = 'ready', step = :step, wake_at = :at, waiting_for = NULL, ended_at = NULL, why = '',
+                    strikes = 0, fence = fence + 1
+    WHERE id = :id AND state = 'failed'
 """
 _SETTLE = "UPDATE signals SET settled = 1 WHERE run_id = ? AND settled = 0 AND taken_by <= ?"
 _UNTAKEN = "SELECT * FROM signals WHERE run_id = ? AND settled = 0 AND taken_by IS NULL ORDER BY id"
@@ -76,11 +84,38 @@ def write(connection: database.Connection, run: runs.Run, record: runs.StepRecor
     line: tuple[str | int | None, ...] = (run.step, None, None, None)
     if record is not None:
         body = codec.dump(record, runs.StepRecord)
-        connection.execute(_STEP, (run.id, record.id, record.state, body))
+        step = run.playbook.step(record.id)
+        kind = step.kind if step else None
+        connection.execute(_STEP, (run.id, record.id, kind, record.state, codec.stamp(at), body))
         line = (record.id, record.state, record.attempts, body)
     connection.execute(_JOURNAL, (run.id, codec.stamp(at), run.fence, run.state, *line))
     connection.execute(_SETTLE, (run.id, run.fence))
+    if run.state.ended or (record is not None and _at_rest(run, record)):
+        connection.execute(_AT_REST, (run.id,))
     return True
+
+
+def _at_rest(run: runs.Run, record: runs.StepRecord) -> bool:
+    """Nothing is under way any more. In the middle of a step that is acting (a ready run), nobody knows yet."""
+    acting = run.state is runs.State.READY and record.state is runs.StepState.WAITING
+    return not acting and not runs.under_way(record)
+
+
+def revive(connection: database.Connection, word: runs.Signal, step: str) -> None:
+    """Make a failed run ready again at a step, under a new fence, together with the word that does it."""
+    row = connection.execute("SELECT server_id, state FROM runs WHERE id = ?", (word.run_id,)).fetchone()
+    if row is None or row["state"] != runs.State.FAILED:
+        text = f"Run {word.run_id} has not failed, or goes on already."
+        raise errors.RefusedError("run.not-failed", text, remedy=f"See `responder runs show {word.run_id}`.")
+    other = connection.execute(_ACTIVE, (row["server_id"],)).fetchone()
+    if other is not None:
+        text = f"Another run of this server has not ended: {other['id']}."
+        raise errors.RefusedError("run.busy", text, remedy="Wait until it has ended, or cancel it.")
+    at = codec.stamp(word.at)
+    connection.execute(_REVIVE, {"id": word.run_id, "step": step, "at": at})
+    fence = connection.execute("SELECT fence FROM runs WHERE id = ?", (word.run_id,)).fetchone()["fence"]
+    connection.execute(_JOURNAL, (word.run_id, at, fence, runs.State.READY, step, None, None, None))
+    add_signal(connection, word)
 
 
 def run(row: database.Row) -> runs.Run:
@@ -100,6 +135,7 @@ def run(row: database.Row) -> runs.Run:
         waiting_for=row["waiting_for"],
         ended_at=codec.moment_or_none(row["ended_at"]),
         why=row["why"],
+        strikes=row["strikes"],
     )
 
 
@@ -123,8 +159,8 @@ def add_signal(connection: database.Connection, signal: runs.Signal) -> None:
         raise errors.RefusedError("run.unknown", f"There is no run {signal.run_id}.", remedy=remedy)
     payload, at = codec.dump(dict(signal.payload), codec.MAPPING), codec.stamp(signal.at)
     connection.execute(
-        "INSERT INTO signals (run_id, topic, by, at, payload) VALUES (?, ?, ?, ?, ?)",
-        (signal.run_id, signal.topic, codec.clean(signal.by), at, payload),
+        "INSERT INTO signals (run_id, topic, by, at, payload, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (signal.run_id, signal.topic, codec.clean(signal.by), at, payload, signal.key),
     )
     connection.execute(_SIGNALLED_SINCE, {"at": at, "id": signal.run_id})
 
@@ -153,6 +189,7 @@ def signal(row: database.Row) -> runs.Signal:
         by=row["by"],
         at=codec.moment(row["at"]),
         payload=codec.load(row["payload"], codec.MAPPING),
+        key=row["key"],
     )
 
 
@@ -167,4 +204,5 @@ def _moving(run: runs.Run) -> dict[str, Any]:
         "waiting_for": run.waiting_for,
         "ended_at": codec.stamp(run.ended_at),
         "why": codec.clean(run.why),
+        "strikes": run.strikes,
     }

@@ -48,9 +48,14 @@ class Runs:
         return await self._base.execute_transaction(lambda c: _submit(c, runs))
 
     async def claim(
-        self, now: datetime, *, excluding: Collection[core_runs.RunId] = (), only: core_runs.RunId | None = None
+        self,
+        now: datetime,
+        *,
+        excluding: Collection[core_runs.RunId] = (),
+        only: core_runs.RunId | None = None,
+        calm: int = due.ANY,
     ) -> core_runs.Run | None:
-        """Take the run that has been due longest, under a new fence.
+        """Take the run that has been due longest, under a new fence, with one more strike until its outcome is known.
 
         Due is a run that has not ended and is ready, or whose `wake_at` has come, or that has a signal nobody took.
         A run that this version cannot read is left to the one that wrote it.
@@ -59,8 +64,9 @@ class Runs:
             now: runs that wake at this very moment are due.
             excluding: runs that the caller has in hand.
             only: take this run or none. None: any.
+            calm: leave runs with so many strikes or more.
         """
-        wanted = due.Wanted(now=now, excluding=excluding, only=only)
+        wanted = due.Wanted(now=now, excluding=excluding, only=only, calm=calm)
         return await self._base.execute_transaction(lambda c: due.claim(c, wanted, self._apart))
 
     async def write(
@@ -122,10 +128,10 @@ class Runs:
         """All runs of one server, in whatever outage, newest first."""
         return await self._runs("WHERE server_id = :server ORDER BY number DESC", server=server_id)
 
-    async def next_wake(self, *, excluding: Collection[core_runs.RunId] = ()) -> datetime | None:
-        """The earliest `wake_at` of runs that have not ended, those in the caller's hand apart."""
+    async def next_wake(self, *, excluding: Collection[core_runs.RunId] = (), calm: int = due.ANY) -> datetime | None:
+        """The earliest `wake_at` of runs that have not ended, those in hand apart. `calm`: as in `claim`."""
         left_out = codec.listed({*excluding, *self._apart.keys})
-        row = await self._base.row(due.NEXT_WAKE, {"excluding": left_out})
+        row = await self._base.row(due.NEXT_WAKE, {"excluding": left_out, "calm": calm})
         return codec.moment_or_none(row["wake_at"]) if row else None
 
     async def journal(self, run_id: core_runs.RunId) -> builtins.list[dict[str, Any]]:
@@ -149,6 +155,14 @@ class Runs:
         """
         if signals:
             await self._base.execute_transaction(lambda c: _signal(c, signals))
+
+    async def revive(self, signal: core_runs.Signal, step: str) -> None:
+        """Make a failed run ready again at that step, and keep the word that did it: both or none.
+
+        Raises:
+            RefusedError: `run.not-failed`, or `run.busy` while another run of its server is active.
+        """
+        await self._base.execute_transaction(lambda c: run_rows.revive(c, signal, step))
 
     async def signals(self, run_id: core_runs.RunId) -> builtins.list[core_runs.Signal]:
         """All of them, taken or not, oldest first."""

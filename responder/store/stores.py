@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from responder.store import (
+    brakes,
     checkpoints,
     configurations,
     database,
@@ -45,6 +46,7 @@ class Store:
     outbox: outbox.Outbox
     polls: polls.Polls
     configurations: configurations.Configurations
+    brakes: brakes.Brakes
     lock: Holding | None
     """What keeps others out; None when opened for reading, and where others are welcome."""
 
@@ -71,6 +73,7 @@ def assemble(base: database.Database, lock: Holding | None) -> Store:
         outbox=outbox.Outbox(base),
         polls=polls.Polls(base),
         configurations=configurations.Configurations(base),
+        brakes=brakes.Brakes(base),
         lock=lock,
     )
 

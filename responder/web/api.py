@@ -8,11 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from responder import clock
-from responder.core import durations, errors, outages, runs
-from responder.flow import reading, requests, views
+from responder.core import controls, durations, errors, outages, runs
+from responder.flow import braking, reading, requests, views
 from responder.web import answers, desk
 
-_WORDS = {topic.value: topic for topic in (runs.Topic.APPROVE, runs.Topic.DECLINE, runs.Topic.CANCEL)}
+_WORDS = {topic.value: topic for topic in controls.WORDS}
 
 Handler = Callable[[web.Request], Awaitable[views.Json]]
 
@@ -34,6 +34,9 @@ class Api:
         app.router.add_get("/api/v1/inventory", self._guarded(self.inventory))
         app.router.add_get("/api/v1/runs", self._guarded(self.runs))
         app.router.add_post("/api/v1/runs", self._guarded(self.submit))
+        app.router.add_get("/api/v1/freezes", self._guarded(self.freezes))
+        app.router.add_post("/api/v1/freezes", self._guarded(self.freeze))
+        app.router.add_post("/api/v1/freezes/lift", self._guarded(self.lift))
         app.router.add_post("/api/v1/runs/{id:.+}/signals", self._guarded(self.signal))
         app.router.add_get("/api/v1/runs/{id:.+}", self._guarded(self.run))
 
@@ -71,7 +74,25 @@ class Api:
         run = await self._store.runs.get(runs.RunId(request.match_info["id"]))
         if run is None:
             raise web.HTTPNotFound(reason="There is no such run.")
-        return views.of_run(run, await self._store.runs.steps(run.id))
+        return await views.run(self._store, run)
+
+    async def freezes(self, _: web.Request) -> views.Json:
+        """Every brake that is held."""
+        return views.of_freezes(await self._store.brakes.standing(clock.now()))
+
+    async def freeze(self, request: web.Request) -> views.Json:
+        """Hold a brake: `{"by", "reason", "region" or "server" or neither, "for": "2h"}`."""
+        held = await braking.freeze(self._store, _braked(await _object(request)), clock.now())
+        self._desk.act.ring()
+        standing = await self._store.brakes.standing(clock.now())
+        return {**views.of_freezes(standing), "frozen": views.of_freeze(held)}
+
+    async def lift(self, request: web.Request) -> views.Json:
+        """Let a brake go: `{"by", "reason", "region" or "server" or "wave" or none}`."""
+        lifted = await braking.lift(self._store, _braked(await _object(request)), clock.now())
+        self._desk.act.ring()
+        self._desk.assess.ring()
+        return {"lifted": [views.of_freeze(one) for one in lifted]}
 
     async def submit(self, request: web.Request) -> views.Json:
         """Start a playbook by hand: `{"playbook", "server", "by", "params"}`."""
@@ -104,24 +125,24 @@ class Api:
         return answer
 
     async def signal(self, request: web.Request) -> views.Json:
-        """Leave a word: `{"topic": approve|decline|cancel, "by", "reason", "accept_loss"}`."""
+        """Leave a word: `{"topic", "by", "reason", "accept_loss", "step", "key"}`; topics: see `core.controls`."""
         body = await _object(request)
         topic = _WORDS.get(str(body.get("topic", "")))
         if topic is None:
             raise errors.InputError("signal.unknown", "There is no such topic.", remedy=f"Use {', '.join(_WORDS)}.")
         loss = body.get("accept_loss")
-        run = await requests.say(
-            self._store,
-            request.match_info["id"],
-            topic,
+        word = requests.Word(
+            topic=topic,
             by=_person(body),
-            now=clock.now(),
             reason=str(body.get("reason") or ""),
             accept_loss=durations.parse(str(loss), place="accept_loss") if loss else None,
+            step=str(body.get("step") or ""),
+            key=str(body["key"])[:200] if body.get("key") else None,
         )
+        noted = await requests.say(self._store, request.match_info["id"], word, clock.now())
         self._desk.act.ring()
         self._desk.assess.ring()
-        return views.of_run(run)
+        return views.of_noted(noted)
 
 
 def mount(app: web.Application, behind: desk.Desk) -> None:
@@ -133,6 +154,13 @@ def _person(body: dict[str, Any]) -> str:
     """Who the caller says it is. Never the daemon itself: what it starts is judged by other rules."""
     name = str(body.get("by") or "").strip()[:200]
     return name if name and name != "responder" else "api"
+
+
+def _braked(body: dict[str, Any]) -> braking.Asked:
+    lasts = body.get("for")
+    texts = {name: str(body.get(name) or "") for name in ("reason", "region", "server", "wave")}
+    parsed = durations.parse(str(lasts), place="for") if lasts else None
+    return braking.Asked(by=_person(body), lasts=parsed, **texts)
 
 
 async def _object(request: web.Request) -> dict[str, Any]:

@@ -35,13 +35,15 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
             "hearing": {"state": heard.overall.state.value, "sentence": heard.overall.sentence},
             "sources": [_source(facts, verdict) for facts, verdict in heard.sources],
             "intake": await store.intake.counts(),
+            "frozen": views.of_freezes(await store.brakes.standing(clock.now()))["freezes"],
         }
         return web.json_response(body, status=200 if body["ready"] else 503)
 
     async def measures(_: web.Request) -> web.Response:
         now = clock.now()
         heard = listening.look(behind.sources, policy, now)
-        text = metrics.render(heard, await store.intake.counts(), now, behind.config.shadow().names)
+        braked = await store.brakes.standing(now), await store.brakes.under_way()
+        text = metrics.render(heard, await store.intake.counts(), now, behind.config.shadow().names, braked)
         return web.Response(body=text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     app.router.add_get("/healthz", healthz)

@@ -183,12 +183,14 @@ def test_a_store_that_is_no_store_is_told(responder: terminal.Responder, tmp_pat
 
 @pytest.mark.parametrize("topic", ["approve", "decline", "cancel"])
 def test_a_word_is_kept_for_the_run(responder: terminal.Responder, folder: Path, config: Path, topic: str):
-    said = responder("runs", topic, RUN, "--reason", "agreed", "--accept-loss", "40m", "--config", config)
+    loss = ["--accept-loss", "40m"] if topic == "approve" else []
+    said = responder("runs", topic, RUN, "--reason", "agreed", *loss, "--config", config)
     assert said.code == 0
     assert f"{topic} is noted" in said.out
     assert "Nobody carries it out now" in said.out
     (word,) = change(folder, lambda store: store.runs.signals(runs.RunId(RUN)))
-    assert (word.topic, word.payload) == (topic, {"reason": "agreed", "loss_accepted_s": 2400.0})
+    accepted = {"loss_accepted_s": 2400.0} if loss else {}
+    assert (word.topic, word.payload) == (topic, {"reason": "agreed", "step": "restore", **accepted})
     assert "@" in word.by
     assert responder("runs", topic, RUN, "--config", config, "--json").json["id"] == RUN
 

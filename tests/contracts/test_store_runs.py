@@ -83,7 +83,7 @@ async def test_a_claim_raises_the_fence_for_good(store: sqlite.Store) -> None:
     run = await claimed(store, "a")
     again = await store.runs.claim(samples.NOON)
 
-    assert again == replace(run, fence=2)
+    assert again == replace(run, fence=2, strikes=2)
     assert await store.runs.get(run.id) == again
 
 

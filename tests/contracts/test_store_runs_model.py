@@ -97,7 +97,7 @@ class RunsModel(RuleBasedStateMachine):
             return multiple()
         assert since[claimed.id] == oldest
         known = self.known[claimed.id]
-        known.run = replace(known.run, fence=known.run.fence + 1)
+        known.run = replace(known.run, fence=known.run.fence + 1, strikes=known.run.strikes + 1)
         assert claimed == known.run
         return claimed
 

@@ -106,16 +106,15 @@ async def test_another_request_does_not_take_over_a_run(estate: sqlite.Store, ch
 
 async def test_a_word_is_kept_with_who_said_it_and_why(estate: sqlite.Store):
     await estate.runs.submit(samples.run("r"))
-    await requests.say(
-        estate, "r", runs.Topic.APPROVE, by="ana", now=NOON, reason="agreed", accept_loss=timedelta(minutes=40)
-    )
+    yes = requests.Word(topic=runs.Topic.APPROVE, by="ana", reason="agreed", accept_loss=timedelta(minutes=40))
+    await requests.say(estate, "r", yes, NOON)
     (word,) = await estate.runs.signals(runs.RunId("r"))
     assert (word.topic, word.by, word.at) == (runs.Topic.APPROVE, "ana", NOON)
-    assert word.payload == {"reason": "agreed", "loss_accepted_s": 2400.0}
+    assert word.payload == {"reason": "agreed", "loss_accepted_s": 2400.0, "step": "restore"}
 
 
 async def test_a_word_to_no_run_is_refused(estate: sqlite.Store):
-    error = await refused(requests.say(estate, "r", runs.Topic.CANCEL, by="ana", now=NOON))
+    error = await refused(requests.say(estate, "r", requests.Word(topic=runs.Topic.CANCEL, by="ana"), NOON))
     assert error.error_id == "run.unknown"
 
 
@@ -124,5 +123,5 @@ async def test_a_word_to_a_run_that_has_ended_is_refused(estate: sqlite.Store):
     claimed = await estate.runs.claim(samples.at(1))
     assert claimed is not None
     await estate.runs.write(runs.cancelled(claimed, "enough", NOON), None)
-    error = await refused(requests.say(estate, "r", runs.Topic.APPROVE, by="ana", now=NOON))
+    error = await refused(requests.say(estate, "r", requests.Word(topic=runs.Topic.APPROVE, by="ana"), NOON))
     assert (error.error_id, error.message) == ("run.ended", "Run r is cancelled already.")

@@ -341,9 +341,8 @@ class Night:
         run = await self.active(name)
         assert run is not None, f"{name} has a run to say something to"
         loss = durations.parse(accept_loss) if accept_loss else None
-        await requests.say(
-            self.store, run.id, runs.Topic(topic), by=by, now=self.clock.now(), reason="because", accept_loss=loss
-        )
+        word = requests.Word(topic=runs.Topic(topic), by=by, reason="because", accept_loss=loss)
+        await requests.say(self.store, run.id, word, self.clock.now())
 
     # What can be seen
 

@@ -256,5 +256,7 @@ async def test_a_word_to_a_run_that_has_ended_is_refused(api: Api):
     claimed = await api.store.runs.claim(samples.at(1))
     assert claimed is not None
     await api.store.runs.write(runs.cancelled(claimed, "enough", samples.NOON), None)
-    status, body = await api.post("/api/v1/runs/r/signals", {"topic": "cancel"})
+    status, body = await api.post("/api/v1/runs/r/signals", {"topic": "approve"})
     assert (status, body["error"]) == (409, "run.ended")
+    status, body = await api.post("/api/v1/runs/r/signals", {"topic": "cancel"})
+    assert (status, body["effect"]) == (200, "already")

@@ -165,7 +165,7 @@ async def test_metrics_tell_each_source_and_the_intake(tmp_path: Path) -> None:
             "events_accepted_total",
         )
     } | {f"responder_intake_{name}" for name in ("arrivals", "pending", "events", "quarantined")} | {
-        "responder_shadow"
+        "responder_shadow", "responder_frozen", "responder_effects_under_way",
     }  # fmt: skip
     assert samples["responder_shadow", "everything"] == 0
 
