@@ -10,8 +10,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder import __version__
-from responder.core import cutovers, decisions, errors, outages, rehearsals, runs, scorecards, servers, tolerances
-from responder.flow import facts, scores, views
+from responder.core import (
+    approvals,
+    cutovers,
+    decisions,
+    errors,
+    outages,
+    rehearsals,
+    runs,
+    scorecards,
+    servers,
+    tolerances,
+)
+from responder.flow import scores, views
 from responder.store import codec, sqlite
 
 FORMAT = "responder-incident/1"
@@ -109,7 +120,7 @@ async def _words(
     found = []
     for run in reversed(await store.runs.of(server_id, outage_id)):
         for signal in await store.runs.signals(run.id):
-            consent = facts.consent_of(signal) if signal.topic in _ANSWERS else None
+            consent = approvals.consent([signal], requester=run.created_by) if signal.topic in _ANSWERS else None
             if consent is not None:
                 found.append(consent)
     return found

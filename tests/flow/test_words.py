@@ -91,15 +91,17 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(store: sqlite.Store, time: Any, monkeypatch: pytest.MonkeyPatch) -> Scene:
+async def scene(store: sqlite.Store, time: Any) -> Scene:
     found = {"look": Kind("read"), "make": Kind("once"), "cut_over": Kind("idempotent")}
-    monkeypatch.setattr(kinds, "KINDS", found)
     await store.estate.put_servers([samples.server("r")])
     run = dataclasses.replace(samples.run("r"), playbook=BOOK, step="look", wake_at=time.now, created_at=time.now)
     await store.runs.submit(run)
     policy = brakes.Policy(caps=brakes.Caps(per_subscription=2, per_region=1), quarantine_after=3)
+    registry = kinds.Registry(kinds=found, declared={})
     doors_ = steps.Stage().context("restore").doors
-    stage = act.Act(store, doors_, tolerances.Tolerance(), wake=wakes.Wake(), assess=wakes.Wake(), policy=policy)
+    stage = act.Act(
+        store, doors_, tolerances.Tolerance(), wake=wakes.Wake(), assess=wakes.Wake(), policy=policy, registry=registry
+    )
     return Scene(store, time, found, stage)
 
 
