@@ -120,7 +120,8 @@ def _of_run(run: runs.Run, records: Mapping[str, runs.StepRecord]) -> scorecards
         return None
     moved = _moving_step(run, records)
     dropped = [r.ended_at for s in run.playbook.steps if s.kind == "discard_copy" and (r := _done(records, s.id))]
-    lost: Any = moved.output.get("data_loss_s") if moved else None
+    measured = [record.output.get("data_loss_s") for record in records.values()]
+    lost: Any = next((span for span in reversed(measured) if span is not None), None) if moved else None
     return scorecards.Course(
         started_at=copy.started_at,
         ready_at=copy.ready_at,
@@ -137,8 +138,9 @@ def _done(records: Mapping[str, runs.StepRecord], step_id: str) -> runs.StepReco
 
 def _moving_step(run: runs.Run, records: Mapping[str, runs.StepRecord]) -> runs.StepRecord | None:
     """The step that sent the applications away. A hold says `cut-over`, too, and only means that it may be done."""
-    for step in run.playbook.steps:
-        record = _done(records, step.id)
-        if record is not None and step.kind != "hold" and record.output.get("verdict") == "cut-over":
-            return record
+    done = [(step.kind, record) for step in run.playbook.steps if (record := _done(records, step.id)) is not None]
+    for verdict in ("cut-over", "promoted"):  # a replica is promoted first, and then applications are sent to it
+        for kind, record in done:
+            if kind != "hold" and record.output.get("verdict") == verdict:
+                return record
     return None

@@ -106,13 +106,17 @@ def _announcement(decision: decisions.Decision, fact: decisions.Facts) -> announ
         subject=f"Shadow, nothing was started: {name} is down with {regions.display(fact.server.region)}, {would}",
         text=(
             f"Shadow: nothing was started. {' '.join(reason.text for reason in decision.reasons)}{price}"
-            f" Whoever is to act, has to act by hand: responder run geo-restore --server {name}."
+            f" Whoever is to act, has to act by hand: responder run {_by_hand(decision)} --server {name}."
             f" Outage: {decision.outage}."
         ),
         at=decision.at,
         to=fact.tolerance.owner,
         facts={"server": decision.server, "outage": decision.outage, "mode": "shadow"},
     )
+
+
+def _by_hand(decision: decisions.Decision) -> str:
+    return decision.way if decision.way is not None and decision.way != "wait" else decisions.GEO_RESTORE
 
 
 def _moves(decision: decisions.Decision) -> bool:
