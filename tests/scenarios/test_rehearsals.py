@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import timedelta
 from typing import Any
@@ -79,6 +80,13 @@ async def test_a_night_is_scored_told_and_replayed(night: nights.Night) -> None:
         assert part in text
     assert "The copy is ready. Cutting over loses data" in story["why"]
     assert "Why" in (await told(night, "wiki"))["score"]
+
+    # Every decision of that night is taken again from its own facts.
+    policy = dataclasses.replace(night.config.policy(), playbooks=frozenset(night.daemon.parts.playbooks))
+    stored = await night.store.history.decided(nights.OUTAGE_ID)
+    assert len(stored) >= 10
+    for decision, facts in stored:
+        assert decisions.decide(facts, policy, decision.at) == decision
 
     # Under the policy of that night the replay decides what was decided.
     recording, document = await recorded(night)
