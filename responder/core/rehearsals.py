@@ -187,7 +187,8 @@ def _facts(
         outage=outage[-1],
         health=silences.health_at(one.silences, now, first_answer=first, policy=policy.evidence),
         vantages={},  # they are in the silences, together
-        consent=words[-1] if words else None,
+        # A yes was bound to the copy and the loss of that night; here the copies are others.
+        consent=replace(words[-1], copy=None, loss_shown=None) if words else None,
         shadow=False,
     )
 
