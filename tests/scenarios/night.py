@@ -30,7 +30,7 @@ SUBSCRIPTION = "7d0c9d0e-31f5-4c53-9a3e-0c7f4f6b1001"
 ZONE = "db.contoso.example"
 HUB = "health-events"
 OUTAGE_ID = outages.OutageId("8TGK-9Q0@eastus2")
-PATIENCE = 30.0  # seconds; only reached when something is broken
+PATIENCE = 90.0  # seconds; only reached when something is broken
 
 BULLETIN: Mapping[str, Any] = {
     "tracking_id": "8TGK-9Q0",

@@ -27,7 +27,8 @@ def marked(mark: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.alone
+@pytest.mark.timeout(400)
 async def test_the_demo_ends_well_though_its_daemon_is_killed_and_leaves_nothing(tmp_path: Path) -> None:
     mark = uuid.uuid4().hex
     process = await asyncio.create_subprocess_exec(

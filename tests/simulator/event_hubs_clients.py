@@ -13,7 +13,7 @@ from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient, Partitio
 
 from responder.simulator.amqp import broker as brokers
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds until a test gives up waiting. No test takes that long."""
 
 

@@ -68,7 +68,7 @@ async def _watch(scene: stage.Stage, store: sqlite.Store, watching: _Watching, s
     pause = wakes.Wake()
     while clock.now() - watching.started < longest:
         scene.check_alive()
-        if watching.kills and clock.now() - watching.started >= watching.kills[0]:
+        if watching.kills and clock.now() - watching.started >= watching.kills[0] and await scene.has_lived():
             watching.kills.pop(0)
             await scene.kill_daemon()
             watching.news.append("kill -9; the daemon was started again")
