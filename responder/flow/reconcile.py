@@ -34,10 +34,15 @@ _JITTER = 0.2
 _STAGGER = timedelta(seconds=1)
 _AT_ONCE = 20
 """Polls at once. The connections to Resource Manager are shared with restores, which must never queue behind polls."""
+_SUSPECTS_AT_ONCE = 10
+"""Polls at once of subscriptions whose last one failed: those that hang never hold up those that answer."""
 _LONGEST = timedelta(minutes=5)
-"""For one poll with all its pages."""
-_SLOWEST = timedelta(minutes=5)
-"""Between polls of a subscription that keeps failing."""
+"""For one poll with all its pages, when much is to be told: the first one, and one that was cut off."""
+_USUAL = timedelta(seconds=30)
+"""For any other."""
+_SLOWEST = timedelta(seconds=75)
+"""Between polls of a subscription that keeps failing. With what is left to chance, and a poll that is cut off, two
+minutes pass between two attempts: as soon as Azure answers again, what was lost meanwhile is found."""
 _LONGEST_OBEYED = timedelta(hours=1)
 """Of what an answer asks us to wait: a mistaken header must not make us deaf for a day."""
 _OVERLAP = timedelta(hours=6)
@@ -70,6 +75,8 @@ class Poll:
         self._saved_at: datetime | None = None
         self._heard: frozenset[str] = frozenset()
         self._failures = 0
+        self._cut_off = True
+        """The next poll may take its time."""
         self.last_ok_at: datetime | None = None
         """When the list was last heard to its end, and everything in it was stored."""
         self.last_event_at: datetime | None = None
@@ -83,13 +90,20 @@ class Poll:
         """`rest:SUBSCRIPTION`; also the source of its arrivals."""
         return f"rest:{self._subscription.lower()}"
 
+    @property
+    def failing(self) -> bool:
+        """The last poll failed."""
+        return self._failures > 0
+
     async def turn(self, now: datetime) -> timedelta:
         """Ask once; how long to wait until the next time. Raises nothing: a failure is reported and tried again."""
         try:
-            async with asyncio.timeout(_LONGEST.total_seconds()):
+            async with asyncio.timeout((_LONGEST if self._cut_off else _USUAL).total_seconds()):
                 await self._ask(now)
         except Exception as error:
+            self._cut_off = isinstance(error, TimeoutError) or self.last_ok_at is None
             return self._failed(error)
+        self._cut_off = False
         if self._failures:
             _log.info("reconcile.recovered", source=self.name, failures=self._failures)
         self._failures, self.last_ok_at = 0, clock.now()
@@ -126,7 +140,8 @@ class Poll:
     def _failed(self, error: Exception) -> timedelta:
         self._failures += 1
         asked = error.retry_after if isinstance(error, errors.AzureError) else None
-        doubled: timedelta = self.pace.interval * 2 ** min(self._failures - 1, 16)
+        # Half an interval at first: with the one before it, a single failure does not cost two minutes.
+        doubled: timedelta = self.pace.interval / 2 * 2 ** min(self._failures - 1, 16)
         slowest = max(_SLOWEST, self.pace.interval)
         pause = max(min(doubled, slowest), min(asked or timedelta(), _LONGEST_OBEYED))
         pause *= 1 + _JITTER * random.random()  # noqa: S311 - as above; never earlier than asked
@@ -144,6 +159,7 @@ class Reconcile:
     def __init__(self, sources: Sequence[Poll]) -> None:
         self.sources = tuple(sources)
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._suspects = asyncio.Semaphore(_SUSPECTS_AT_ONCE)
 
     async def run(self) -> None:
         """Until cancelled. The first round begins at once, and is spread over at most one interval."""
@@ -155,7 +171,7 @@ class Reconcile:
         pause = min(_STAGGER * number, source.pace.interval * number / len(self.sources))
         while True:
             await asyncio.sleep(pause.total_seconds())
-            async with self._slots:
+            async with self._suspects if source.failing else self._slots:
                 pause = await source.turn(clock.now())
 
 
