@@ -133,7 +133,8 @@ SENTENCES: Mapping[str, str] = {
     "loss": "{loss} of the newest data would be lost; declared is {allowed}.",
     "undeclared": "Its tolerance is undeclared or cannot be read, so nothing is agreed without a human's yes.",
     "ask": "It takes a human's yes (outage-cutover=ask), and nobody has said it.",
-    "suspected": "Azure has not named PostgreSQL in this subscription and region, so this outage is only suspected.",
+    "suspected": "This outage is only suspected: Azure has not named PostgreSQL in this subscription and region, or not"
+    " said in words how grave it is.",
     "withdrawn": "Azure has withdrawn the outage (no impact, or a false positive) although the server is still down.",
     "resolved": "Azure calls the outage resolved although the server is still down.",
     "dropped": "Azure's newest update does not name this region any more. That is no proof of recovery, nor of an "

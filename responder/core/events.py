@@ -82,6 +82,8 @@ class HealthEvent:
     level: str | None = None
     """Azure's event level in lower case (critical, error, warning, informational); None for its integer codes,
     whose meaning is not established."""
+    unrated: bool = False
+    """A number stood where the level should be (common alert schema): whether it is above informational is not known."""
     tracking_id: str | None = None
     subscription_id: str | None = None
     communication_id: str | None = None
@@ -128,7 +130,10 @@ class HealthEvent:
 
     @property
     def actionable(self) -> bool:
-        """Whether this may, with evidence of its own for each server, start something."""
+        """Whether this may, with evidence of its own for each server, start something.
+
+        One that is `unrated` may: a number must not hide an outage. What it opens is a suspicion, see `outages`.
+        """
         return (
             self.kind is Kind.INCIDENT
             and self.status is Status.ACTIVE
@@ -183,7 +188,9 @@ class HealthEvent:
         """Key of this one update of this one communication.
 
         The same update pushed over several channels has the same key. REST and Resource Graph give no communication
-        id: there the update time stands in, so a poll repeats what a push has said under another key.
+        id: there the update time stands in, so a poll repeats what a push has said under another key. So does the copy
+        that says the level in a word, which must be heard though the one with a number came before it.
         """
         update = self.communication_id or (self.updated_at.isoformat() if self.updated_at else "")
-        return "|".join((self.subscription_id or "", self.tracking_id or self.resource_id or "", update, self.status))
+        said = (self.subscription_id or "", self.tracking_id or self.resource_id or "", update, self.status)
+        return "|".join((*said, "unrated") if self.unrated else said)

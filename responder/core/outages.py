@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
@@ -42,6 +42,11 @@ class Concern(StrEnum):
 
 NOBODY = ""
 """Whom a message is counted for that is addressed to no subscription."""
+
+
+SAME_UPDATE = timedelta(minutes=15)
+"""One update carries another time on each channel. When in doubt it is asked for again within two minutes: what looks
+informational by mistake opens as soon as a newer word says that it is more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +112,8 @@ class Outage:
     reopened: int = 0
     title: str = ""
     level: str | None = None
+    unrated: bool = False
+    """Told only by channels that write the level as a number. It may turn out to be informational: a suspicion."""
     told: Mapping[str, Told] = field(default_factory=dict)
     """By subscription in lower case. One that is not in here counts by `subscriptions` and `relation`."""
     ours: bool = False
@@ -143,6 +150,7 @@ class Outage:
         subscription = server.subscription_id.lower()
         told = self.told.get(subscription)
         named = self.relation is services.Relation.POSTGRESQL if told is None else told.names_postgresql
+        named = named and not self.unrated
         return Concern.NAMED if named and subscription in self.subscriptions else Concern.SUSPECTED
 
     def log_context(self) -> dict[str, str]:
@@ -192,12 +200,16 @@ def correlate(
         The outage after the event. None when there was none and this event does not make one.
     """
     word = _word(event, region)
+    harmless = outage is not None and _turns_out_harmless(outage, event, region)
+    if harmless:
+        word = transitions.Word.TAKEN_BACK
     if word in (transitions.Word.NOTHING, transitions.Word.REVIEW):
         return outage
     told_at = min(event.updated_at or heard_at, heard_at)  # a clock ahead of ours must not outrank all later news
     state = transitions.State.UNHEARD if outage is None else transitions.State(outage.status)
     known = _counted(outage or _unheard(event, region, (told_at, heard_at), siblings), event, region, told_at)
-    row = transitions.find(state, _in_time(word, known), _age(outage, told_at))
+    age = transitions.Age.SAME if harmless else _age(outage, told_at)
+    row = transitions.find(state, _in_time(word, known), age)
     then = row.next_of(state)
     if then is transitions.State.UNHEARD:
         return None
@@ -223,6 +235,21 @@ def _word(event: events.HealthEvent, region: regions.RegionName) -> transitions.
         return transitions.Word.REVIEW
     goes_on = event.actionable and status is events.Status.ACTIVE
     return transitions.Word.GOES_ON if goes_on else transitions.Word.NOTHING
+
+
+def settles(event: events.HealthEvent, told_at: datetime) -> bool:
+    """Whether the event's level is that of an update told at that time: a newer one, or the same over another channel,
+    whose clock differs by what the activity log takes to write it down."""
+    return event.level is not None and event.updated_at is not None and event.updated_at >= told_at - SAME_UPDATE
+
+
+def _turns_out_harmless(outage: Outage, event: events.HealthEvent, region: regions.RegionName) -> bool:
+    """Whether another channel says in words that what stood there as a number is informational."""
+    relation, named = _named(event, region)
+    about_us = relation is not services.Relation.UNRELATED and bool(named) and not event.synthetic
+    incident = event.kind is events.Kind.INCIDENT and event.status is events.Status.ACTIVE
+    informational = event.level == "informational" and settles(event, outage.updated_at)
+    return outage.unrated and outage.active and informational and incident and about_us
 
 
 def _withdraws(event: events.HealthEvent, region: regions.RegionName) -> bool:
@@ -280,6 +307,7 @@ def _applied(
         expected_end=event.impact_end if event.impact_end and event.impact_end > told_at else known.expected_end,
         title=event.title or known.title,
         level=event.level or known.level,
+        unrated=event.unrated if effect is transitions.Effect.REOPEN else known.unrated,
     )
 
 
@@ -314,6 +342,7 @@ def _unheard(
         updated_at=told_at,
         title=event.title,
         level=event.level,
+        unrated=event.unrated,
         told={subscription: told for subscription, told in left.items() if told.left_at},
     )
 
@@ -356,6 +385,7 @@ def _widened(outage: Outage, event: events.HealthEvent, region: regions.RegionNa
         start_told_at=start_told_at,
         subscriptions=tuple(sorted({*outage.subscriptions, *_addressees(event)})),
         services=tuple(sorted({*outage.services, *named})),
+        unrated=outage.unrated and event.unrated,
         relation=services.strongest((outage.relation, relation)),
     )
 

@@ -10,6 +10,7 @@ parser of now: events that are recorded already are known by their identity and 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -104,12 +105,22 @@ class Reading:
         after_it: Changed = {}
         if event.tracking_id is None:
             return after_it
+        event = await self._rated(event, event.tracking_id)
         known = await self._known(event.tracking_id, changed)
         for region, after in outages.correlate_all(known, event, heard_at).items():
             after_it[after.id] = after
             happened = after.status.value if not after.active else ("changed" if region in known else "opened")
             _log.info(f"outage.{happened}", **after.log_context(), impact_start=after.impact_start.isoformat())
         return after_it
+
+    async def _rated(self, event: events.HealthEvent, tracking_id: str) -> events.HealthEvent:
+        """The event with the level that another channel has given to the same update in words, if one has."""
+        if not event.unrated or not event.actionable or event.updated_at is None:
+            return event
+        for other in await self._store.intake.of_tracking(tracking_id):
+            if outages.settles(other, event.updated_at):
+                return dataclasses.replace(event, level=other.level, unrated=False)
+        return event
 
     async def _known(self, tracking_id: str, changed: Changed) -> dict[regions.RegionName, outages.Outage]:
         """The outages of a tracking id by region, as they stand after what was read before."""

@@ -105,6 +105,13 @@ class Intake:
         rows = await self._base.rows(sql, {"limit": limit})
         return [(codec.moment(row["received_at"]), codec.load(row["body"], core_events.HealthEvent)) for row in rows]
 
+    async def of_tracking(self, tracking_id: str, limit: int = 50) -> list[core_events.HealthEvent]:
+        """The newest recorded events of one tracking id, newest first. Looks at every identity: for rare questions."""
+        sql = "SELECT body FROM events WHERE identity LIKE :like ORDER BY id DESC LIMIT :limit"
+        rows = await self._base.rows(sql, {"like": f"%|{codec.clean(tracking_id)}|%", "limit": limit})
+        found = [codec.load(row["body"], core_events.HealthEvent) for row in rows]
+        return [event for event in found if event.tracking_id == tracking_id]  # `_` and `%` match more
+
     async def quarantine(self, limit: int = 100) -> list[dict[str, Any]]:
         """What could not be read, newest first: id, arrival_id, source, received_at, reason, position, raw (bytes)."""
         return [_piece(row) for row in await self._base.rows(_QUARANTINE_NEWEST, {"limit": limit})]

@@ -178,3 +178,24 @@ async def test_an_outage_that_cannot_be_read_keeps_no_other_event_from_being_hea
     await reading.Reading(store).turn()
     assert await opened(store) == {"B-2"}
     assert (await store.intake.counts())["pending"] == 0
+
+
+@pytest.mark.parametrize(("word", "status"), [("Informational", None), ("Error", outages.Status.ACTIVE)])
+async def test_a_level_that_is_a_number_is_known_from_what_another_channel_said_before(
+    store: sqlite.Store, word: str, status: outages.Status | None
+) -> None:
+    polled = listed("A_1", eventLevel=word, lastUpdateTime="2026-03-04T11:50:00Z")
+    alert: dict[str, Any] = {"level": 3, "operationName": "Microsoft.ServiceHealth/incident/action", "status": "Active"}
+    alert["eventTimestamp"] = "2026-03-04T11:55:00Z"
+    alert["properties"] = {
+        "trackingId": "A_1",
+        "incidentType": "Incident",
+        "communicationId": "1",
+        "impactedServices": '[{"ServiceName": "Azure Database for PostgreSQL", '
+        '"ImpactedRegions": [{"RegionName": "East US 2"}]}]',
+    }
+    await arrive(store, polled, {"schemaId": "azureMonitorCommonAlertSchema", "data": {"alertContext": alert}})
+    await reading.Reading(store).turn()
+
+    found = [(outage.status, outage.unrated) for outage in await store.outages.list()]
+    assert found == ([] if status is None else [(status, False)])

@@ -114,7 +114,7 @@ async def test_the_owner_is_told_when_the_outage_is_not_the_reason_any_more(fall
 async def test_a_poll_that_repeats_what_was_pushed_changes_nothing(fall: Fall) -> None:
     night = await fall()
     said = {"impact_start": "-PT1H", "updated_at": "-PT1M"}
-    await night.tell("webhook", "rest", **said)
+    await night.tell(nights.WEBHOOK, "rest", **said)
     await night.turn()
     before = await night.store.outages.get(nights.OUTAGE_ID)
     for event in night.sim.world.events:

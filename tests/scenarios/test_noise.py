@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -53,6 +54,52 @@ async def test_an_informational_event_starts_nothing_while_every_server_is_silen
     await night.passes("10m")
     await night.passes("4h")
     await nothing_was_started(night)
+
+
+async def test_an_informational_event_whose_level_was_a_number_is_taken_back_by_the_poll(fall: Fall) -> None:
+    """Of the webhook alone it is a suspicion, which may start a copy of a server that has been silent for long enough."""
+    night = await fall()
+    await night.region_down()
+    await night.tell("webhook", level="Informational")
+    await night.turn()
+    (suspicion,) = await night.store.outages.list()
+    await night.tell("rest", level="Informational")
+    for event in night.sim.world.events:
+        assert await nights.post(night, json.dumps(event).encode()) == 202
+    await night.passes("4h")
+
+    assert (suspicion.status, suspicion.unrated) == (outages.Status.ACTIVE, True)
+    assert [outage.status for outage in await night.store.outages.list()] == [outages.Status.WITHDRAWN]
+    await nothing_was_started(night)
+
+
+@pytest.mark.parametrize("first", ["webhook", "rest"])
+async def test_an_informational_event_is_known_as_such_whichever_channel_is_first(fall: Fall, first: str) -> None:
+    night = await fall()
+    await night.region_down()
+    for channel in ("webhook", "rest") if first == "webhook" else ("rest", "webhook"):
+        await night.tell(channel, level="Informational")
+        if channel == "rest":
+            for event in night.sim.world.events:
+                assert await nights.post(night, json.dumps(event).encode()) == 202
+        await night.turn()
+    await night.passes("4h")
+
+    await nothing_was_started(night)
+
+
+async def test_an_outage_whose_level_is_a_number_is_not_missed_and_not_cut_over_without_a_yes(fall: Fall) -> None:
+    night = await fall(nights.declared("orders"))
+    await night.region_down()
+    await night.passes("10m")
+    await night.tell("webhook")
+    await night.passes("6h")
+
+    decision = await night.decision("orders")
+    assert len(night.creates("orders")) == 1, "a copy is started"
+    assert decision.action is decisions.Action.ASK
+    assert [reason.id for reason in decision.reasons] == ["cutover.suspected"]
+    assert night.record("orders") == "orders.postgres.database.azure.com"
 
 
 async def test_an_ordinary_day_on_the_hub_starts_nothing(fall: Fall) -> None:

@@ -187,6 +187,7 @@ def to_json(event: HealthEvent) -> dict[str, object]:
         "actionable": event.actionable,
         # From here on additions to the promised shape.
         "level": event.level,
+        "unrated": event.unrated,
         "communication_id": event.communication_id,
         "updated_at": _show(event.updated_at),
         "global_scope": event.global_scope,

@@ -37,3 +37,5 @@ class Activity:
     flags: Fields
     """Everywhere a synthetic flag may be."""
     description: str | None = None
+    unrated: bool = False
+    """The channel writes its levels as numbers, and no word stood beside it."""

@@ -40,13 +40,16 @@ def common(row: Fields) -> Activity:
     if not data.mapping("alertContext") and (service in records.HEALTH or not data.mapping("essentials")):
         raise MalformedError("an alert without its context")
     properties = records.properties(context)
+    # Nothing else in the alert tells it either: `severity` is Sev4 on all, and the properties have no level of their own.
+    level = wording.level(context.word("level", "eventLevel") or properties.word("level", "eventLevel"))
     return Activity(
         channel=Channel.COMMON_ALERT,
         category=records.category(service, operation),
         operation=operation,
         status=context.word("status"),
         said=context.text("status", limit=100),
-        level=wording.level(context.word("level")),
+        level=level,
+        unrated=level is None,
         at=context.time("eventTimestamp", "submissionTimestamp") or essentials.time("firedDateTime"),
         subscription_id=fields.subscription(
             *targets, essentials.text("alertId"), essentials.text("alertRuleId"), context.text("resourceId")

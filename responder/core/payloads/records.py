@@ -106,6 +106,7 @@ def _service_health(found: Activity) -> HealthEvent:
         tracking_id=body.text("trackingId", limit=200),
         impacts=tuple(body.items("impactedServices")),
         flags=found.flags,
+        unrated=found.unrated,
     )
     return service_health.event(said, body)
 

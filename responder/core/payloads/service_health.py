@@ -33,6 +33,7 @@ class Said:
     flags: Fields
     """Everywhere a synthetic flag may be."""
     impacted_subscriptions: tuple[str, ...] = ()
+    unrated: bool = False
 
 
 def event(said: Said, body: Fields) -> HealthEvent:
@@ -53,6 +54,7 @@ def event(said: Said, body: Fields) -> HealthEvent:
         status=status,
         stage=said.stage,
         level=said.level,
+        unrated=said.unrated and said.kind is Kind.INCIDENT,
         tracking_id=said.tracking_id,
         subscription_id=said.subscription_id,
         communication_id=body.text("communicationId", limit=200),
