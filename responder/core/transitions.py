@@ -175,7 +175,8 @@ TABLE: tuple[Transition, ...] = (
     _row(
         "withdrawn", (_HEARD, Word.TAKEN_BACK, _SINCE), State.WITHDRAWN, Effect.END,
         "A false positive, or `No Impact`, or told with a level in numbers that another channel calls informational: it"
-        " starts nothing any more. A copy that exists is kept, and used only with a human's yes. Silence of many servers is then a suspicion of our own.",
+        " starts nothing any more. A copy that exists is kept, and used only with a human's yes. Silence of many"
+        " servers is then a suspicion of our own.",
     ),
     _row(
         "older withdrawal", (_HEARD, Word.TAKEN_BACK, (Age.OLDER,)), None, Effect.WIDEN,

@@ -103,10 +103,11 @@ class Reading:
         """Every outage that one new event changes, as it stands after it."""
         _log.info("event.heard", channel=event.channel, kind=event.kind, status=event.status, title=event.title)
         after_it: Changed = {}
-        if event.tracking_id is None:
+        tracking_id = event.tracking_id
+        if tracking_id is None:
             return after_it
-        event = await self._rated(event, event.tracking_id)
-        known = await self._known(event.tracking_id, changed)
+        event = await self._rated(event, tracking_id)
+        known = await self._known(tracking_id, changed)
         for region, after in outages.correlate_all(known, event, heard_at).items():
             after_it[after.id] = after
             happened = after.status.value if not after.active else ("changed" if region in known else "opened")

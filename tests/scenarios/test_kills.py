@@ -187,7 +187,7 @@ class Stage:
         )
 
     def _bulletin(self, *, over: bool = False) -> dict[str, Any]:
-        return bulletins.common_alert(
+        return bulletins.activity_log_alert(
             bulletins.Bulletin(
                 tracking_id="8TGK-9Q0",
                 subscription_id=nights.SUBSCRIPTION,

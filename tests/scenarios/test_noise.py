@@ -57,7 +57,7 @@ async def test_an_informational_event_starts_nothing_while_every_server_is_silen
 
 
 async def test_an_informational_event_whose_level_was_a_number_is_taken_back_by_the_poll(fall: Fall) -> None:
-    """Of the webhook alone it is a suspicion, which may start a copy of a server that has been silent for long enough."""
+    """Of the webhook alone it is a suspicion, which may start a copy of a server long silent."""
     night = await fall()
     await night.region_down()
     await night.tell("webhook", level="Informational")

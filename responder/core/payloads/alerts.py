@@ -40,7 +40,7 @@ def common(row: Fields) -> Activity:
     if not data.mapping("alertContext") and (service in records.HEALTH or not data.mapping("essentials")):
         raise MalformedError("an alert without its context")
     properties = records.properties(context)
-    # Nothing else in the alert tells it either: `severity` is Sev4 on all, and the properties have no level of their own.
+    # Nothing else in the alert tells it either: `severity` is Sev4 on all, and stage and type are the same for all.
     level = wording.level(context.word("level", "eventLevel") or properties.word("level", "eventLevel"))
     return Activity(
         channel=Channel.COMMON_ALERT,
