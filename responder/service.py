@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import functools
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -34,6 +34,7 @@ from responder.flow import (
     pauses,
     reconcile,
     records,
+    sharing,
     stages,
     wakes,
     watch,
@@ -41,8 +42,8 @@ from responder.flow import (
 from responder.flow import inventory as inventory_stage
 from responder.postgres import addresses, probes, verification
 from responder.steps import doors
+from responder.store import instances, stores
 from responder.store import intake as rows
-from responder.store import stores
 from responder.web import desk, doorbell, server
 
 _log = structlog.get_logger(__name__)
@@ -86,10 +87,10 @@ class Parts:
 
 
 @contextlib.asynccontextmanager
-async def assembled(config: settings.Settings) -> AsyncIterator[Parts]:
-    """Build the parts, holding the store's lock; let go of them in reverse order."""
+async def assembled(config: settings.Settings, role: stores.Role = stores.Role.HAND) -> AsyncIterator[Parts]:
+    """Build the parts, holding the store's lock or a place among its instances; let go of them in reverse order."""
     books = playbook_files.load_all(config.playbooks, steps.KINDS)
-    store = await stores.open_store(config.store)
+    store = await stores.open_store(config.store, role=role)
     try:
         databases = Databases(config.postgres, config.probes.timeout)
         async with clients.open_clients(_endpoints(config.azure)) as cloud, contextlib.AsyncExitStack() as stack:
@@ -101,10 +102,30 @@ async def assembled(config: settings.Settings) -> AsyncIterator[Parts]:
                 clients=cloud,
                 databases=databases,
                 doors=_doors(config, store, cloud, databases),
-                wakes={name: wakes.Wake() for name in ("assess", "act", "announce")},
+                wakes=_wakes(store.tenure),
             )
     finally:
         await store.close()
+        clock.follow(None)
+
+
+def _wakes(tenure: instances.Tenure) -> dict[str, wakes.Wake]:
+    """A bell for each stage, heard by all instances; from now on we go by the clock that all of them go by.
+
+    New runs and words ring for act by themselves, in the store (`schema/postgresql`).
+    """
+    shared = {name: wakes.SharedWake(functools.partial(tenure.ring, name)) for name in ("assess", "announce")}
+    act_bell, loop = wakes.Wake(), asyncio.get_running_loop()
+
+    def from_afar(ring: Callable[[], None]) -> Callable[[], None]:
+        def rung() -> None:
+            loop.call_soon_threadsafe(ring)
+
+        return rung
+
+    bells = {name: from_afar(bell.ring_here) for name, bell in shared.items()}
+    tenure.hear({**bells, "act": from_afar(act_bell.ring)}, clock.follow)
+    return {**shared, "act": act_bell}
 
 
 def _shared(
@@ -213,7 +234,7 @@ async def serve(config: settings.Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with assembled(config) as parts:
+    async with assembled(config, stores.Role.DAEMON) as parts:
         await _run_until(stop, parts)
     _log.info("service.stopped")
 
@@ -239,10 +260,16 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
         async with server.running(_desk(parts, door, ears)) as port:
             hearing["doorbell"] = functools.partial(doorbell.ring, config.web.host, port, pushed)
             _log.info("service.started", store=parts.store.database.place, hubs=len(hubs), mode=config.mode)
-            await _all_until(stop, [hearing | _looking(parts), {"act": actor(parts).run}, deciding])
+            looking, deciding = _led(parts, _looking(parts)), _led(parts, deciding)
+            await _all_until(stop, [hearing | looking, {"act": actor(parts).run}, deciding])
     finally:
         for way in ways:
             await way.close()
+
+
+def _led(parts: Parts, jobs: Mapping[str, stages.Job]) -> dict[str, stages.Job]:
+    """Of all instances, one does each of these."""
+    return {name: sharing.led(parts.store.tenure, name, job) for name, job in jobs.items()}
 
 
 async def _all_until(stop: asyncio.Event, rounds: Sequence[Mapping[str, stages.Job]]) -> None:

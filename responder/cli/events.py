@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from responder.cli import reach, show
 
 if TYPE_CHECKING:
     from responder import settings
+    from responder.store import stores
 
 
 @click.group()
@@ -187,26 +189,31 @@ async def _alone(loaded: settings.Settings, ids: tuple[str, ...]) -> dict[str, A
     store = await stores.open_store(loaded.store)
     try:
         answer = await reading.again(store, ids)
+        if await store.register.daemons():
+            return await _read_by_others(store) | answer
         await reading.Reading(store).turn()
         return await store.intake.counts() | answer
     finally:
         await store.close()
 
 
+async def _read_by_others(store: stores.Store) -> dict[str, int]:
+    """The counts, when the daemon has read what is pending, or after a while."""
+    counts = await store.intake.counts()
+    for _ in range(50):
+        if not counts["pending"]:
+            break
+        await asyncio.sleep(0.1)
+        counts = await store.intake.counts()
+    return counts
+
+
 async def _together(loaded: settings.Settings, ids: tuple[str, ...]) -> dict[str, Any]:
     """The daemon marks them and reads; we look on for a while."""
-    import asyncio
-
     body = {"ids": list(ids)} if ids else {"all": True}
     answer = await reach.ask_daemon(loaded, "/api/v1/events/reparse", body)
     async with reach.reading(loaded) as store:
-        counts = await store.intake.counts()
-        for _ in range(50):
-            if not counts["pending"]:
-                break
-            await asyncio.sleep(0.1)
-            counts = await store.intake.counts()
-    return counts | answer
+        return await _read_by_others(store) | answer
 
 
 def _printable(text: str) -> str:

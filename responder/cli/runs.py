@@ -142,7 +142,10 @@ def _say(config: Path, run_id: str, topic: str, said: dict[str, Any]) -> dict[st
         store = await stores.open_store(loaded.store)
         try:
             note = "Nobody carries it out now: start the daemon, or repeat the `responder run` that began it."
-            return {**views.of_noted(await requests.say(store, run_id, word, clock.now())), "note": note}
+            noted = await requests.say(store, run_id, word, clock.now())
+            if await store.register.daemons():
+                note = ""
+            return {**views.of_noted(noted), "note": note}
         finally:
             await store.close()
 

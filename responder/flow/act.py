@@ -243,7 +243,7 @@ class Act:
             except playbooks.Unknown as error:
                 failed = runs.begin(run, record, clock.now())
                 return await self._came_to(run, records, failed, runs.Fail(why=f"a setting cannot be told: {error}"))
-            await self._write(run, record)
+            await self._write(run, record, keep=True)
             _log.info("step.begun", **run.log_context(), attempt=record.attempts)
         try:
             kind, ctx = self._kinds.get(step.kind), await self._context(run, step, record, records, said)
@@ -276,11 +276,12 @@ class Act:
     ) -> tuple[runs.Outcome, runs.StepRecord]:
         """What the step answered, and its record with whatever it saved on the way."""
         latest = ctx.record
+        self._must_be_ours(ctx.run)
 
         async def save(saved: Mapping[str, Any]) -> None:
             nonlocal latest
             latest = replace(latest, state=runs.StepState.WAITING, saved=dict(saved))
-            await self._write(ctx.run, latest)
+            await self._write(ctx.run, latest, keep=True)
 
         ctx = replace(ctx, save=save)
         try:
@@ -293,6 +294,7 @@ class Act:
                     stop = await self._gate.stop(ctx.run, ctx.step, said)
                     if stop is not None:  # it had not begun, and must not begin now
                         return stop.wait(clock.now()), latest
+                    self._must_be_ours(ctx.run)
                 return await kind.execute(ctx), latest
         except (Fenced, errors.StoreError):
             raise
@@ -407,11 +409,18 @@ class Act:
         return told.left(run, records)
 
     async def _write(
-        self, run: runs.Run, record: runs.StepRecord | None, *news: announcements.Announcement
+        self, run: runs.Run, record: runs.StepRecord | None, *news: announcements.Announcement, keep: bool = False
     ) -> runs.Run:
-        if not await self._store.runs.write(run, record, news):
+        """Write it, and let go of a run that waits or has ended. `keep`: we are not finished with it yet."""
+        leave = run.state is not runs.State.READY and not keep
+        if not await self._store.runs.write(run, record, news, leave=leave):
             raise Fenced
         return run
+
+    def _must_be_ours(self, run: runs.Run) -> None:
+        """Before an effect. An instance that was frozen, or cut off from the store, does not know what others did."""
+        if not self._store.runs.ours(run):
+            raise Fenced
 
     def _log(self, run: runs.Run, outcome: runs.Outcome) -> None:
         match outcome:

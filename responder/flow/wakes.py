@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from responder import clock
@@ -29,3 +30,24 @@ class Wake:
         except TimeoutError:
             pass  # the clock rang
         self._event.clear()
+
+
+class SharedWake(Wake):
+    """A bell that is heard by the other instances of the store, too.
+
+    Args:
+        others: rings there; at once, without waiting.
+    """
+
+    def __init__(self, others: Callable[[], None]) -> None:
+        super().__init__()
+        self._others = others
+
+    def ring(self) -> None:
+        """There may be something to do, here or there."""
+        super().ring()
+        self._others()
+
+    def ring_here(self) -> None:
+        """Another instance has rung."""
+        super().ring()

@@ -56,6 +56,10 @@ class Connection(Protocol):
         """Ends a SELECT of single rows whose rows are to be written: rows that another instance is writing are not
         found. Empty where there is no other instance."""
 
+    @property
+    def lock_read(self) -> str:
+        """Ends a SELECT whose rows must stay as they are until the end of the transaction."""
+
     def execute(self, sql: str, parameters: Any = ..., /) -> Cursor:
         """One statement."""
 

@@ -27,6 +27,7 @@ class Connection(sqlite3.Connection):
     """A connection with the few words that `database.Connection` adds."""
 
     lock_found = ""
+    lock_read = ""
 
     def run_script(self, script: str) -> None:
         """The statements one by one: `executescript` would commit behind our back."""

@@ -12,7 +12,7 @@ from typing import Any
 from responder.core import errors, servers, witness
 from responder.core import events as core_events
 from responder.core import outages as core_outages
-from responder.store import batches, codec, database, estate, outages
+from responder.store import batches, codec, database, estate, instances, outages
 
 Arrival = batches.Arrival
 
@@ -45,8 +45,9 @@ class Intake:
     `pending` takes batches apart; only then does it show which messages are repetitions.
     """
 
-    def __init__(self, base: database.Database) -> None:
+    def __init__(self, base: database.Database, tenure: instances.Tenure) -> None:
         self._base = base
+        self._tenure = tenure
 
     async def append(self, arrivals: Sequence[Arrival]) -> None:
         """Keep arrivals, all or none; durable when this returns. A known (source, key) will be ignored."""
@@ -94,10 +95,14 @@ class Intake:
 
         Raises:
             RefusedError: `store.unknown-arrival`.
+            StoreError: `store.not-leading`: another instance reads now.
         """
-        await self._base.execute_transaction(
-            lambda c: _record(c, received_id, events, unreadable, (outages, statements or {}))
-        )
+
+        def work(connection: database.Connection) -> None:
+            instances.guard(connection, "assess", self._tenure)
+            _record(connection, received_id, events, unreadable, (outages, statements or {}))
+
+        await self._base.execute_transaction(work)
 
     async def events(self, limit: int = 100) -> list[tuple[datetime, core_events.HealthEvent]]:
         """When it was received and what it says, newest first."""

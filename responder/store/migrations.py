@@ -21,7 +21,10 @@ def scripts(kind: str) -> dict[int, str]:
 
 async def apply(target: database.Database, steps: dict[int, str]) -> None:
     """Take every step the database still lacks, or refuse it."""
-    _refuse_newer(await _version(target), max(steps), target.place)
+    found = await _version(target)
+    _refuse_newer(found, max(steps), target.place)
+    if found == max(steps):
+        return
     async with target.migrating():
         found = await _version(target)
         for version, script in steps.items():

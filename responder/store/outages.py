@@ -14,7 +14,7 @@ from typing import Any
 from responder.core import decisions as core_decisions
 from responder.core import outages as core_outages
 from responder.core import servers
-from responder.store import apart, codec, database
+from responder.store import apart, codec, database, instances
 
 Decided = tuple[core_decisions.Decision, core_decisions.Facts]
 
@@ -40,15 +40,25 @@ class Known:
 class Outages:
     """Outages by id, each with its latest decision per server and the history of all."""
 
-    def __init__(self, base: database.Database) -> None:
+    def __init__(self, base: database.Database, tenure: instances.Tenure) -> None:
         self._base = base
+        self._tenure = tenure
         self._apart = apart.Apart("outages")
         self._decisions_apart = apart.Apart("decisions")
         self._read: dict[str, tuple[str, core_outages.Outage]] = {}
 
     async def put(self, outages: Sequence[core_outages.Outage]) -> None:
         """Insert or replace. A closed outage reopens when the new value is active and newer (by Azure's time)."""
-        await self._base.execute_transaction(lambda c: upsert(c, outages))
+        await self._write(lambda c: upsert(c, outages))
+
+    async def _write(self, work: database.Work[object]) -> None:
+        """What assessing writes is computed from what it has read: two who assess must not mix."""
+
+        def guarded(connection: database.Connection) -> None:
+            instances.guard(connection, "assess", self._tenure)
+            work(connection)
+
+        await self._base.execute_transaction(guarded)
 
     async def get(self, id: core_outages.OutageId) -> core_outages.Outage | None:
         """The outage of that id."""
@@ -84,7 +94,7 @@ class Outages:
     async def close(self, id: core_outages.OutageId, at: datetime) -> None:
         """We are finished with it. Closing twice keeps the first time."""
         sql = "UPDATE outages SET closed_at = COALESCE(closed_at, ?) WHERE id = ?"
-        await self._base.execute_transaction(lambda c: c.execute(sql, (codec.stamp(at), id)))
+        await self._write(lambda c: c.execute(sql, (codec.stamp(at), id)))
 
     async def merge(self, suspected: core_outages.Outage, into: core_outages.OutageId, at: datetime) -> None:
         """The suspected outage turned out to be that one: its runs, with their copies, count for that one from now on.
@@ -93,7 +103,7 @@ class Outages:
         stay its own, as history.
         """
         merged = dataclasses.replace(suspected, merged_into=into)
-        await self._base.execute_transaction(lambda c: _merge(c, merged, into, codec.stamp(at)))
+        await self._write(lambda c: _merge(c, merged, into, codec.stamp(at)))
 
     async def closed_at(self, id: core_outages.OutageId) -> datetime | None:
         """When we finished with it; None while it is open, or unknown."""
@@ -104,7 +114,7 @@ class Outages:
         """Append to the history and make them the latest of their servers, all in one transaction."""
         rows = [_row(decision, facts) for decision, facts in decided]
         if rows:
-            await self._base.execute_transaction(lambda c: _append(c, rows))
+            await self._write(lambda c: _append(c, rows))
 
     async def said(self, outage_id: core_outages.OutageId) -> dict[servers.ServerId, str]:
         """What the latest decision of each server says (`Decision.says`)."""

@@ -20,6 +20,7 @@ _WRITE = """
                     ended_at = :ended_at, why = :why, strikes = :strikes
     WHERE id = :id AND fence = :fence
 """
+_LEAVE = ", owner = NULL WHERE"
 _STEP = """
     INSERT INTO steps (run_id, id, kind, state, at, body) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (run_id, id)
@@ -77,9 +78,12 @@ def _snapshot(playbook: playbooks.Playbook) -> str:
 _newest_snapshot: tuple[playbooks.Playbook, str] | None = None
 
 
-def write(connection: database.Connection, run: runs.Run, record: runs.StepRecord | None, at: datetime) -> bool:
+def write(
+    connection: database.Connection, run: runs.Run, record: runs.StepRecord | None, at: datetime, *, leave: bool
+) -> bool:
     """Write run, step and journal if the fence still stands; False and nothing if not."""
-    if connection.execute(_WRITE, _moving(run)).rowcount == 0:
+    sql = _WRITE.replace("WHERE", _LEAVE) if leave else _WRITE
+    if connection.execute(sql, _moving(run)).rowcount == 0:
         return False
     line: tuple[str | int | None, ...] = (run.step, None, None, None)
     if record is not None:
@@ -175,10 +179,20 @@ def take_signals(connection: database.Connection, run_id: runs.RunId, fence: int
     return [signal(row) for row in taken]
 
 
-def offer_unsettled(connection: database.Connection) -> None:
-    """Make signals that were taken and not settled untaken again, and their runs due."""
+def offer_all(connection: database.Connection) -> None:
+    """Make signals that were taken and not settled untaken again, and their runs due; nobody has a run in hand."""
+    connection.execute("UPDATE runs SET owner = NULL WHERE owner IS NOT NULL")
     connection.execute("UPDATE signals SET taken_by = NULL WHERE settled = 0 AND taken_by IS NOT NULL")
     connection.execute(_SIGNALLED)
+
+
+def release(connection: database.Connection, owner: str) -> None:
+    """Nobody has the runs of that instance in hand any more. What it took and did not settle is offered again."""
+    theirs = "run_id IN (SELECT id FROM runs WHERE owner = ?)"
+    sql = f"UPDATE signals SET taken_by = NULL WHERE settled = 0 AND taken_by IS NOT NULL AND {theirs}"  # noqa: S608
+    connection.execute(sql, (owner,))
+    connection.execute(_SIGNALLED + " AND owner = ?", (owner,))
+    connection.execute("UPDATE runs SET owner = NULL WHERE owner = ?", (owner,))
 
 
 def signal(row: database.Row) -> runs.Signal:

@@ -14,7 +14,7 @@ from typing import Any
 from responder import clock
 from responder.core import announcements, errors, outages, servers
 from responder.core import runs as core_runs
-from responder.store import apart, codec, database, due, outbox, run_rows
+from responder.store import apart, codec, database, due, instances, outbox, run_rows
 
 _ONE_RUN_PER_SERVER = ("runs.server_id", "one_active_run_per_server")
 """What SQLite and PostgreSQL call the broken constraint."""
@@ -33,8 +33,11 @@ class Submitted(StrEnum):
 class Runs:
     """Runs, their steps, their signals and their journal."""
 
-    def __init__(self, base: database.Database) -> None:
+    def __init__(self, base: database.Database, tenure: instances.Tenure) -> None:
         self._base = base
+        self._tenure = tenure
+        self._held: dict[core_runs.RunId, tuple[int, str]] = {}
+        """The fence of each run in hand, and our name when it was claimed."""
         self._apart = apart.Apart("runs")
 
     async def submit(self, run: core_runs.Run) -> Submitted:
@@ -66,19 +69,38 @@ class Runs:
             only: take this run or none. None: any.
             calm: leave runs with so many strikes or more.
         """
-        wanted = due.Wanted(now=now, excluding=excluding, only=only, calm=calm)
-        return await self._base.execute_transaction(lambda c: due.claim(c, wanted, self._apart))
+        assert self._tenure.id, "only an instance claims runs"
+        wanted = due.Wanted(now=now, excluding=excluding, only=only, calm=calm, me=self._tenure.id)
+        run = await self._base.execute_transaction(lambda c: due.claim(c, wanted, self._apart))
+        if run is not None:
+            self._held[run.id] = (run.fence, wanted.me)
+        return run
+
+    def ours(self, run: core_runs.Run) -> bool:
+        """Whether an effect of this run may begin at this moment: it is in our hand, and our lease surely stands.
+
+        Ask directly before the effect. It asks no database, so it answers at once, also when that is away.
+        """
+        return self._tenure.proven() and self._held.get(run.id) == (run.fence, self._tenure.id)
 
     async def write(
         self,
         run: core_runs.Run,
         record: core_runs.StepRecord | None,
         news: Sequence[announcements.Announcement] = (),
+        *,
+        leave: bool = False,
     ) -> bool:
         """Write the run as it is now, the record of a step, a line of the journal, and what is told: all or nothing.
 
         The server, the outage, the playbook and the parameters of a run never change and are not written (only
         `Outages.merge` moves runs to another outage).
+
+        Args:
+            run: under the fence it was claimed with.
+            record: of the step that changed; None: only the run changed.
+            news: what is told of it.
+            leave: we carry it on no further now, and any instance may. Otherwise it stays in our hand.
 
         Returns:
             False: somebody else claimed the run since, `run.fence` is old, and nothing was written.
@@ -87,13 +109,16 @@ class Runs:
             RefusedError: `run.busy`, when an ended run would go on while another run of its server is active.
         """
         try:
-            return await self._base.execute_transaction(lambda c: _write(c, run, record, news))
+            written = await self._base.execute_transaction(lambda c: _write(c, run, record, news, leave=leave))
         except database.IntegrityError as error:
             if not any(name in str(error) for name in _ONE_RUN_PER_SERVER):
                 raise
             text = f"Another run of the server of {run.id} has not ended."
             remedy = "Wait until it has ended, or cancel it."
             raise errors.RefusedError("run.busy", text, remedy=remedy) from error
+        if leave or not written:
+            self._held.pop(run.id, None)
+        return written
 
     async def get(self, id: core_runs.RunId) -> core_runs.Run | None:
         """The run of that id, as last written."""
@@ -131,7 +156,7 @@ class Runs:
     async def next_wake(self, *, excluding: Collection[core_runs.RunId] = (), calm: int = due.ANY) -> datetime | None:
         """The earliest `wake_at` of runs that have not ended, those in hand apart. `calm`: as in `claim`."""
         left_out = codec.listed({*excluding, *self._apart.keys})
-        row = await self._base.row(due.NEXT_WAKE, {"excluding": left_out, "calm": calm})
+        row = await self._base.row(due.NEXT_WAKE, {"excluding": left_out, "calm": calm, "me": self._tenure.id})
         return codec.moment_or_none(row["wake_at"]) if row else None
 
     async def journal(self, run_id: core_runs.RunId) -> builtins.list[dict[str, Any]]:
@@ -179,7 +204,7 @@ class Runs:
 
     async def recover(self) -> None:
         """Offer again what a dead process took and did not settle. Only for whoever holds the store alone."""
-        await self._base.execute_transaction(run_rows.offer_unsettled)
+        await self._base.execute_transaction(run_rows.offer_all)
 
     async def _runs(self, where: str, **parameters: object) -> builtins.list[core_runs.Run]:
         sql = f"SELECT * FROM runs {where}"  # noqa: S608 - every condition is a literal of this module
@@ -191,8 +216,10 @@ def _write(
     run: core_runs.Run,
     record: core_runs.StepRecord | None,
     news: Sequence[announcements.Announcement],
+    *,
+    leave: bool,
 ) -> bool:
-    written = run_rows.write(connection, run, record, clock.now())
+    written = run_rows.write(connection, run, record, clock.now(), leave=leave)
     if written:
         outbox.put(connection, news)
     return written

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from responder.store import (
     brakes,
@@ -12,8 +13,10 @@ from responder.store import (
     database,
     estate,
     history,
+    instances,
     intake,
     journals,
+    locks,
     outages,
     outbox,
     polls,
@@ -24,11 +27,14 @@ if TYPE_CHECKING:
     from responder import settings
 
 
-class Holding(Protocol):
-    """What an open store holds besides its database, until it is closed."""
+class Role(StrEnum):
+    """What a process is among those who share a store. Who carries out runs is an instance, with a lease."""
 
-    def release(self) -> None:
-        """Let go. Twice is once."""
+    DAEMON = "daemon"
+    HAND = "hand"
+    """Carries out one run."""
+    WRITER = "writer"
+    """Leaves a word or a run for others to carry out. Claims nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,44 +53,52 @@ class Store:
     polls: polls.Polls
     configurations: configurations.Configurations
     brakes: brakes.Brakes
-    lock: Holding | None
-    """What keeps others out; None when opened for reading, and where others are welcome."""
+    register: instances.Instances
+    tenure: instances.Tenure
+    """This process among those that share the store."""
+    lock: locks.Lock | None
+    """What keeps others out of a file; None when opened for reading, and where others are welcome."""
 
     async def close(self) -> None:
         """Finish what is under way and let the next process in. Twice is once."""
         try:
+            await self.tenure.end()
             await self.database.close()
         finally:
             if self.lock is not None:
                 self.lock.release()
 
 
-def assemble(base: database.Database, lock: Holding | None) -> Store:
-    """The store over an open database."""
+def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances.Tenure | None = None) -> Store:
+    """The store over an open database. No tenure: nobody else can have a run in hand."""
+    tenure = tenure or instances.Alone()
     return Store(
         database=base,
-        intake=intake.Intake(base),
+        intake=intake.Intake(base, tenure),
         checkpoints=checkpoints.Checkpoints(base),
         estate=estate.Estate(base),
-        outages=outages.Outages(base),
+        outages=outages.Outages(base, tenure),
         history=history.History(base),
-        runs=runs.Runs(base),
+        runs=runs.Runs(base, tenure),
         journals=journals.Journals(base),
         outbox=outbox.Outbox(base),
         polls=polls.Polls(base),
         configurations=configurations.Configurations(base),
         brakes=brakes.Brakes(base),
+        register=instances.Instances(base),
+        tenure=tenure,
         lock=lock,
     )
 
 
-async def open_store(config: settings.Store, *, exclusive: bool = True) -> Store:
+async def open_store(config: settings.Store, *, exclusive: bool = True, role: Role = Role.WRITER) -> Store:
     """Open the store that the settings name.
 
     Args:
         config: where it is.
         exclusive: True: to write; migrates if need be. A file is then ours alone, a PostgreSQL store is shared with
             other instances. False: for reading only, also while others write.
+        role: what we are among those who share a PostgreSQL store.
 
     Raises:
         StoreError: as `sqlite.open_store` and `postgresql.open_store`.
@@ -96,4 +110,4 @@ async def open_store(config: settings.Store, *, exclusive: bool = True) -> Store
         return await sqlite.open_store(config.path, exclusive=exclusive)
     from responder.store import postgresql  # the driver takes a tenth of a second to load: only who needs it waits
 
-    return await postgresql.open_store(postgresql.place_of(config), exclusive=exclusive)
+    return await postgresql.open_store(postgresql.place_of(config), exclusive=exclusive, role=role)

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from responder.store import postgresql, stores
-from responder.store.postgresql import sessions
+from responder.store import instances, postgresql, stores
+from responder.store.postgresql import sessions, tenures
 from tests.contracts import postgresql_server
 from tests.contracts.sqlite_backend import PowerLost
+
+TIMING = tenures.Timing()
+
+
+async def die(store: stores.Store) -> None:
+    """It stops renewing its lease, and says no word."""
+
+    def dead(_: object) -> None:
+        raise ConnectionError("it is dead")
+
+    store.tenure._do = dead  # type: ignore[union-attr]
+    await store.tenure.end()
 
 
 class Backend:
@@ -19,8 +31,8 @@ class Backend:
         self.place = server.place()
         self._opened: list[stores.Store] = []
 
-    async def open(self) -> stores.Store:
-        store = await postgresql.open_store(self.place)
+    async def open(self, timing: tenures.Timing = TIMING) -> stores.Store:
+        store = await postgresql.open_store(self.place, role=stores.Role.DAEMON, timing=timing)
         self._opened.append(store)
         return store
 
@@ -42,10 +54,13 @@ class Backend:
         store.database.execute_transaction = dying  # type: ignore[method-assign]
 
     async def restart(self) -> stores.Store:
-        """What the next process finds, when all others are dead."""
+        """What the next process finds, when the one before has died and its lease has run out."""
+        for dead in self._opened:
+            await die(dead)
+        sql = "UPDATE instances SET lease_until = ''"
         store = await self.open()
-        await store.runs.recover()
-        await store.checkpoints.recover()
+        await store.database.execute_transaction(lambda c: c.execute(sql + " WHERE id <> ?", (store.tenure.id,)))
+        await store.database.execute_transaction(instances.sweep)
         return store
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -51,6 +51,7 @@ class Session:
     """The connection; made when it is first needed, and anew after it was dropped."""
 
     lock_found = " FOR UPDATE SKIP LOCKED"
+    lock_read = " FOR SHARE"
 
     def __init__(self, place: places.Place, purpose: str, **options: str) -> None:
         """Make a session that is not connected.
@@ -70,6 +71,8 @@ class Session:
         }
         self._loop = asyncio.new_event_loop()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._news = asyncio.Event()
+        self._listening: tuple[str, Callable[[str], None]] | None = None
         self._prepared: OrderedDict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]] = OrderedDict()
 
     def execute(self, sql: str, parameters: Any = (), /) -> Cursor:
@@ -97,10 +100,44 @@ class Session:
         """This moment by the database's clock, as text of one width."""
         return str(self.execute(_NOW).fetchall()[0][0])
 
+    def listen(self, channel: str, heard: Callable[[str], None]) -> None:
+        """Call `heard` with whatever is said on the channel, while we `idle` or wait for an answer."""
+        connection = self._connected()
+        if self._listening is None:
+
+            def hear(_: object, __: int, ___: str, payload: object) -> None:
+                heard(str(payload))
+
+            self._run(connection.add_listener(channel, hear))
+            self._listening = (channel, heard)
+
+    def idle(self, longest: timedelta) -> None:
+        """Wait and listen, until somebody pokes us.
+
+        Raises:
+            ConnectionError: there is nothing to listen to any more.
+        """
+
+        async def wait() -> None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(longest.total_seconds()):
+                    await self._news.wait()
+            self._news.clear()
+
+        self._run(wait())
+        if self._connection is not None and self._connection.is_closed():
+            raise ConnectionResetError("the connection was closed")
+
+    def poke(self) -> None:
+        """End `idle`; from any thread."""
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            self._loop.call_soon_threadsafe(self._news.set)
+
     def drop(self) -> None:
         """Give the connection up; the next call makes a new one."""
         connection, self._connection = self._connection, None
         self._prepared.clear()
+        self._listening = None
         if connection is not None:
             connection.terminate()
             self._run(asyncio.sleep(0))  # lets the loop close the socket
@@ -131,6 +168,7 @@ class Session:
     def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
         if self._connection is None or self._connection.is_closed():
             self._prepared.clear()
+            self._listening = None
             self._connection = self._run(
                 asyncpg.connect(
                     self._place.secured(),

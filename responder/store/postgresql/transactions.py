@@ -38,12 +38,12 @@ class _Unknown(Exception):
         self.answer = answer
 
 
-def transact(session: sessions.Session, work: database.Work[T]) -> T:
+def transact(session: sessions.Session, work: database.Work[T], *, level: str = "SERIALIZABLE") -> T:
     """Do `work` in one transaction, as often as it takes. Raises what the driver raises when it takes too long."""
     patience = Patience()
     while True:
         try:
-            return _once(session, work)
+            return _once(session, work, level)
         except failures.RACES as error:
             if not patience.with_race():
                 raise
@@ -100,8 +100,8 @@ class Patience:
         return True
 
 
-def _once(session: sessions.Session, work: database.Work[T]) -> T:
-    session.run_script("BEGIN ISOLATION LEVEL SERIALIZABLE")
+def _once(session: sessions.Session, work: database.Work[T], level: str) -> T:
+    session.run_script(f"BEGIN ISOLATION LEVEL {level}")
     try:
         answer = work(session)
         xid = session.execute("SELECT CAST(pg_current_xact_id_if_assigned() AS text)").fetchall()[0][0]

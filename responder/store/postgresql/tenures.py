@@ -1,0 +1,210 @@
+"""The lease of this instance, kept on a thread and a connection of its own, so that no busy event loop can lose it.
+
+    every second   look whether another instance has died, and stand for election where nobody leads
+    every 3 s      renew the lease of 10 s
+    80 % of it     after that, by our own monotonic clock, nothing is proven any more: no effect begins
+
+The monotonic clock counts while the process is frozen and the machine sleeps. A lease that has run out is never
+renewed: the instance goes on under a new name, and what it had in hand under the old one is not its own any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+import responder
+from responder import clock
+from responder.store import codec, database, instances
+from responder.store.postgresql import failures, places, sessions, transactions
+
+T = TypeVar("T")
+
+_GATHER = 0.03  # seconds
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a lease lasts, and how often it is looked after."""
+
+    lease: timedelta = timedelta(seconds=10)
+    beat: timedelta = timedelta(seconds=3)
+    look: timedelta = timedelta(seconds=1)
+
+    @property
+    def proof(self) -> timedelta:
+        """How long a renewed lease is surely ours: before others may think otherwise, whatever the clocks' drift."""
+        return self.lease * 0.8
+
+
+class Tenure:
+    """This process among the instances. `instances.Tenure` of the shared store."""
+
+    def __init__(self, where: places.Place, timing: Timing, *, daemon: bool) -> None:
+        self._timing = timing
+        self._daemon = daemon
+        self._where = where
+        self._session = sessions.Session(where, "lease")
+        self._thread = threading.Thread(target=self._live, name="store-lease", daemon=True)
+        self._lock = threading.Lock()
+        self._id = ""
+        self._proven_until = 0.0
+        self._candidate: set[str] = set()
+        self._known: set[str] = set()
+        self._leading: frozenset[str] = frozenset()
+        self._rung: set[str] = set()
+        self._ending = False
+        self._looked = 0.0
+        self._first = threading.Event()
+        self._failed: BaseException | None = None
+        self._bells: Mapping[str, Callable[[], None]] = {}
+        self._set_clock: Callable[[datetime], None] | None = None
+
+    @property
+    def id(self) -> str:
+        """The name under which it has runs in hand; another one after every lapse of its lease."""
+        return self._id
+
+    def proven(self) -> bool:
+        """Whether its lease surely stands at this moment. False: begin no effect."""
+        return clock.ticks() < self._proven_until
+
+    def leads(self, stage: str) -> bool:
+        """Whether it surely leads that stage at this moment. The first question stands for election."""
+        if stage not in self._candidate:
+            with self._lock:
+                self._candidate.add(stage)
+            self._session.poke()
+        return stage in self._leading and self.proven()
+
+    def ring(self, stage: str) -> None:
+        """Wake that stage of the other instances."""
+        with self._lock:
+            self._rung.add(stage)
+        self._session.poke()
+
+    def hear(self, bells: Mapping[str, Callable[[], None]], set_clock: Callable[[datetime], None]) -> None:
+        """Ring these when another instance says so; tell the database's time at every beat. Called on our thread."""
+        self._bells, self._set_clock = bells, set_clock
+
+    async def begin(self) -> None:
+        """Enter the register. Raises StoreError, leaving no thread behind."""
+        self._thread.start()
+        await asyncio.to_thread(self._first.wait)
+        if self._failed is not None:
+            await asyncio.to_thread(self._thread.join)
+            with failures.mapped(self._where.name):
+                raise self._failed
+
+    async def end(self) -> None:
+        """Leave the register: what we had is anybody's at once. Twice is once."""
+        self._ending = True
+        self._session.poke()
+        await asyncio.to_thread(self._thread.join)
+
+    def _live(self) -> None:
+        try:
+            self._enter()
+        except Exception as error:
+            self._failed = error
+            self._first.set()
+            self._session.close()
+            return
+        self._first.set()
+        while not self._ending:
+            try:
+                self._turn()
+                self._post()
+                self._session.idle(self._timing.look)
+                time.sleep(_GATHER)  # a burst of rings is one
+            except Exception as error:  # also a defect: without a beat the lease runs out, and others take over
+                _log.warning("lease.troubled", error=str(error) or type(error).__name__)
+                self._session.drop()
+                time.sleep(0.2)
+        with contextlib.suppress(Exception):
+            self._do(lambda c: instances.leave(c, self._id))
+        self._session.close()
+
+    def _enter(self) -> None:
+        began, fresh = clock.ticks(), uuid.uuid4().hex
+        about = f"pid {os.getpid()} on {socket.gethostname()}, responder {responder.__version__}"
+        self._session.listen(self._where.schema, self._heard)
+        self._do(lambda c: instances.join(c, fresh, about, self._timing.lease, daemon=self._daemon))
+        if self._id:
+            _log.error("lease.lapsed", was=self._id, now=fresh)
+        self._leading, self._id = frozenset(), fresh
+        self._prove(began)
+
+    def _turn(self) -> None:
+        began = clock.ticks()
+        if began > self._proven_until - (self._timing.proof - self._timing.beat).total_seconds():
+            if not self._do(lambda c: instances.renew(c, self._id, self._timing.lease)):
+                self._enter()
+            self._prove(began)
+            self._tell_time()
+        if began - self._looked >= self._timing.look.total_seconds() or self._unelected():
+            self._look_around()
+            self._looked = began
+
+    def _prove(self, began: float) -> None:
+        self._proven_until = began + self._timing.proof.total_seconds()
+
+    def _look_around(self) -> None:
+        """Reads; writes only when somebody has died, or nobody leads."""
+        self._session.listen(self._where.schema, self._heard)  # anew, after a lost connection
+        dead = self._session.execute("SELECT 1 FROM instances WHERE lease_until <= ?", (self._session.now(),))
+        if dead.fetchall():
+            swept = self._do(instances.sweep)
+            if swept:
+                _log.warning("instance.dead", instances=swept)
+                self.ring("act")
+                self._heard_bell("act")
+        rows = self._session.execute("SELECT stage, instance FROM leadership").fetchall()
+        led = {row["stage"] for row in rows}
+        mine = frozenset(row["stage"] for row in rows if row["instance"] == self._id)
+        with self._lock:
+            wanted = self._candidate - led
+            self._known = set(self._candidate)
+        if wanted:
+            mine = frozenset(self._do(lambda c: instances.lead(c, self._id, wanted)))
+        self._leading = mine
+
+    def _unelected(self) -> bool:
+        with self._lock:
+            return not self._candidate <= self._known
+
+    def _do(self, work: database.Work[T]) -> T:
+        """Each of these statements is whole by itself, so others cannot make it fail by being faster."""
+        return transactions.transact(self._session, work, level="READ COMMITTED")
+
+    def _post(self) -> None:
+        with self._lock:
+            rung, self._rung = self._rung, set()
+        for stage in rung:
+            self._session.execute("SELECT pg_notify(?, ?)", (self._where.schema, f"{stage} {self._id}"))
+
+    def _tell_time(self) -> None:
+        if self._set_clock is not None:
+            self._set_clock(codec.moment(self._session.now()))
+
+    def _heard(self, payload: str) -> None:
+        stage, _, sender = payload.partition(" ")
+        if sender != self._id:
+            self._heard_bell(stage)
+
+    def _heard_bell(self, stage: str) -> None:
+        if bell := self._bells.get(stage):
+            bell()

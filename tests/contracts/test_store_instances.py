@@ -1,0 +1,304 @@
+"""Several instances share a PostgreSQL store: the living keep what they have, the dead lose it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from responder import clock
+from responder.core import runs
+from responder.flow import sharing
+from responder.store import instances, postgresql, stores
+from responder.store.postgresql import tenures
+from tests.contracts import postgresql_backend, postgresql_server, samples
+
+SHORT = tenures.Timing(lease=timedelta(seconds=3), beat=timedelta(seconds=0.5), look=timedelta(seconds=0.1))
+
+
+@pytest.fixture
+async def backend(server: postgresql_server.Server) -> AsyncIterator[postgresql_backend.Backend]:
+    made = postgresql_backend.Backend(server)
+    yield made
+    await made.close()
+
+
+async def until(look: Any, seconds: float = 30) -> Any:
+    """Look again and again; the answer, as soon as there is one."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = look()
+            found = await found if asyncio.iscoroutine(found) else found
+            if found:
+                return found
+            await asyncio.sleep(0.02)
+
+
+def freeze(store: stores.Store) -> Any:
+    """Its beat does not come through any more; returns what ends that."""
+    tenure: Any = store.tenure
+    working = tenure._do
+
+    def frozen(_: object) -> None:
+        raise ConnectionError("frozen")
+
+    def thaw() -> None:
+        tenure._do = working
+
+    tenure._do = frozen
+    return thaw
+
+
+async def claimed(store: stores.Store, name: str) -> runs.Run:
+    await store.runs.submit(samples.run(name))
+    run = await store.runs.claim(samples.NOON, only=runs.RunId(name))
+    assert run is not None
+    return run
+
+
+# the register, the same on both databases
+
+
+async def test_a_lease_is_renewed_until_it_has_run_out_and_never_after(store: stores.Store) -> None:
+    base, lease = store.database, timedelta(seconds=30)
+    await base.execute_transaction(lambda c: instances.join(c, "me", "here", lease, daemon=True))
+    assert await base.execute_transaction(lambda c: instances.renew(c, "me", lease))
+
+    await base.execute_transaction(
+        lambda c: c.execute("UPDATE instances SET lease_until = ? WHERE id = 'me'", (c.now(),))
+    )
+    assert not await base.execute_transaction(lambda c: instances.renew(c, "me", lease))
+    assert await base.execute_transaction(instances.sweep) == ["me"]
+    assert not await base.execute_transaction(lambda c: instances.renew(c, "me", lease))
+
+
+async def test_one_leads_a_stage_until_it_is_dead(store: stores.Store) -> None:
+    base, lease = store.database, timedelta(seconds=30)
+    for name in ("a", "b"):
+        await base.execute_transaction(lambda c, n=name: instances.join(c, n, "here", lease, daemon=True))
+    assert await base.execute_transaction(lambda c: instances.lead(c, "a", {"assess", "watch"})) == {"assess", "watch"}
+    assert await base.execute_transaction(lambda c: instances.lead(c, "b", {"assess"})) == set()
+
+    await base.execute_transaction(lambda c: c.execute("UPDATE instances SET lease_until = '' WHERE id = 'a'"))
+    await base.execute_transaction(instances.sweep)
+    assert await base.execute_transaction(lambda c: instances.lead(c, "b", {"assess"})) == {"assess"}
+    assert await store.register.leaders() == {"assess": "b"}
+
+
+# claims
+
+
+async def test_a_run_is_claimed_by_one_of_many(backend: postgresql_backend.Backend) -> None:
+    several = [await backend.open() for _ in range(3)]
+    names = [f"run-{i}" for i in range(12)]
+    for name in names:
+        await several[0].runs.submit(samples.run(name))
+
+    async def claim_all(store: stores.Store) -> list[runs.RunId]:
+        mine: list[runs.RunId] = []
+        while run := await store.runs.claim(samples.NOON, excluding=mine):
+            mine.append(run.id)
+            asleep = replace(run, state=runs.State.WAITING, wake_at=samples.at(60))
+            assert await store.runs.write(asleep, None, leave=True)
+        return mine
+
+    shares = await asyncio.gather(*(claim_all(store) for store in several))
+
+    assert sorted(name for share in shares for name in share) == sorted(names)
+
+
+async def test_a_run_in_the_hand_of_a_living_instance_is_not_due_for_others(
+    backend: postgresql_backend.Backend,
+) -> None:
+    one, other = await backend.open(), await backend.open()
+    run = await claimed(one, "a")
+    await one.runs.signal(samples.signal("a"))
+
+    assert await other.runs.claim(samples.at(999)) is None
+    assert await other.runs.next_wake() is None
+    assert one.runs.ours(run)
+
+    asleep = replace(run, state=runs.State.WAITING, wake_at=samples.at(60))
+    assert await one.runs.write(asleep, None), "written, and kept in hand"
+    assert await other.runs.claim(samples.at(999)) is None
+    assert await one.runs.write(asleep, None, leave=True)
+    assert await other.runs.claim(samples.at(999)) is not None
+    assert not one.runs.ours(run)
+
+
+async def test_who_leaves_in_order_leaves_its_runs_to_the_others_at_once(backend: postgresql_backend.Backend) -> None:
+    one, other = await backend.open(), await backend.open()
+    run = await claimed(one, "a")
+    await one.runs.signal(samples.signal("a"))
+    assert await one.runs.take_signals(run.id, run.fence) == [samples.signal("a")]
+    await one.close()
+
+    taken = await other.runs.claim(samples.NOON)
+    assert taken is not None
+    assert taken.fence == run.fence + 1
+    assert await other.runs.take_signals(run.id, taken.fence) == [samples.signal("a")], "a word is never lost"
+
+
+async def test_what_a_dead_instance_had_is_taken_over_and_the_zombie_is_refused(
+    backend: postgresql_backend.Backend,
+) -> None:
+    one, other = await backend.open(SHORT), await backend.open(SHORT)
+    held, asleep = await claimed(one, "a"), await claimed(one, "b")
+    await one.runs.write(replace(asleep, state=runs.State.WAITING, wake_at=None), None)
+    await one.runs.signal(samples.signal("b"))
+    assert await one.runs.take_signals(asleep.id, asleep.fence) == [samples.signal("b")]
+    name = one.tenure.id
+    thaw = freeze(one)
+
+    taken = await until(lambda: other.runs.claim(samples.NOON, only=held.id))
+    assert not one.runs.ours(held), "long before that, it has stopped to begin effects"
+    again = await until(lambda: other.runs.claim(samples.NOON, only=asleep.id))
+    assert await other.runs.take_signals(again.id, again.fence) == [samples.signal("b")]
+
+    thaw()
+    await until(one.tenure.proven)
+    assert one.tenure.id != name
+    assert not one.runs.ours(held), "its new lease proves nothing about what it had before"
+    assert not await one.runs.write(runs.cancelled(held, "I was frozen", samples.at(1)), None)
+    assert await one.runs.take_signals(held.id, held.fence) == []
+    assert other.runs.ours(taken)
+
+
+async def test_an_instance_cut_off_from_the_database_stops_to_begin_effects(
+    backend: postgresql_backend.Backend,
+) -> None:
+    store = await backend.open(SHORT)
+    run = await claimed(store, "a")
+    assert store.runs.ours(run)
+
+    freeze(store)
+
+    await until(lambda: not store.runs.ours(run))
+
+
+async def test_a_short_loss_of_the_connection_costs_no_lease(backend: postgresql_backend.Backend) -> None:
+    store = await backend.open()
+    run, name = await claimed(store, "a"), store.tenure.id
+    assert await backend.server.terminate("lease") >= 1
+    before = (await store.register.list())[0].lease_until
+
+    await until(lambda: renewed_since(store, before))
+
+    assert (store.tenure.id, store.runs.ours(run)) == (name, True)
+
+
+async def renewed_since(store: stores.Store, before: datetime) -> bool:
+    return (await store.register.list())[0].lease_until > before
+
+
+async def test_who_only_leaves_a_word_is_no_instance(backend: postgresql_backend.Backend) -> None:
+    daemon = await backend.open()
+    await daemon.runs.submit(samples.run("a"))
+    writer = await postgresql.open_store(backend.place)
+    await writer.runs.signal(samples.signal("a"))
+    assert [one.id for one in await writer.register.list()] == [daemon.tenure.id]
+    assert not writer.tenure.leads("assess")
+    await writer.close()
+
+    assert await daemon.runs.signals(runs.RunId("a")) == [samples.signal("a")]
+
+
+# leadership
+
+
+async def test_a_led_stage_runs_in_one_instance_and_is_taken_over(backend: postgresql_backend.Backend) -> None:
+    several = [await backend.open(SHORT) for _ in range(2)]
+    running: list[int] = []
+
+    async def job(number: int) -> None:
+        running.append(number)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running.remove(number)
+
+    tasks = [
+        asyncio.create_task(sharing.led(store.tenure, "watch", lambda n=n: job(n))())  # type: ignore[misc]
+        for n, store in enumerate(several)
+    ]
+    await until(lambda: running)
+    (leader,) = running
+    thaw = freeze(several[leader])
+    await until(lambda: running == [1 - leader])
+    thaw()
+    await until(several[leader].tenure.proven)
+    assert running == [1 - leader]
+
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert running == []
+
+
+async def test_a_led_stage_that_ends_or_fails_is_not_begun_again(store: stores.Store) -> None:
+    async def failing() -> None:
+        raise KeyError("ours")
+
+    async def ending() -> None:
+        return
+
+    await sharing.led(instances.Alone(), "watch", ending)()
+    with pytest.raises(KeyError):
+        await sharing.led(instances.Alone(), "watch", failing)()
+
+
+# bells and the clock
+
+
+async def test_a_new_run_and_a_word_ring_in_every_instance(backend: postgresql_backend.Backend) -> None:
+    one, other = await backend.open(), await backend.open()
+    rung: list[str] = []
+    other.tenure.hear({name: lambda n=name: rung.append(n) for name in ("act", "assess")}, lambda _: None)  # type: ignore[misc]
+
+    await one.runs.submit(samples.run("a"))
+    await until(lambda: rung == ["act"])
+    await one.runs.signal(samples.signal("a"))
+    await until(lambda: rung == ["act", "act"])
+    one.tenure.ring("assess")
+    await until(lambda: "assess" in rung)
+
+
+async def test_an_instance_does_not_ring_for_itself(backend: postgresql_backend.Backend) -> None:
+    one, other = await backend.open(), await backend.open()
+    here: list[str] = []
+    there: list[str] = []
+    one.tenure.hear({"assess": lambda: here.append("assess")}, lambda _: None)
+    other.tenure.hear({"assess": lambda: there.append("assess")}, lambda _: None)
+
+    one.tenure.ring("assess")
+    await until(lambda: there)
+    other.tenure.ring("assess")
+    await until(lambda: here)
+
+    assert (len(here), len(there)) == (1, 1)
+
+
+async def test_the_clock_of_the_store_is_told_at_every_beat(backend: postgresql_backend.Backend) -> None:
+    store = await backend.open(SHORT)
+    told: list[datetime] = []
+    store.tenure.hear({}, told.append)
+
+    await until(lambda: len(told) > 1)
+
+    assert all(abs(at - datetime.now(UTC)) < timedelta(minutes=1) for at in told)
+
+
+def test_a_clock_that_is_followed_goes_on_by_itself() -> None:
+    noon = datetime(2020, 1, 1, 12, tzinfo=UTC)
+    clock.follow(noon)
+    try:
+        first, second = clock.now(), clock.now()
+    finally:
+        clock.follow(None)
+
+    assert noon <= first <= second < noon + timedelta(minutes=1)
+    assert clock.now() > second + timedelta(days=1000)
