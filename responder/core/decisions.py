@@ -259,6 +259,8 @@ def _about_the_way(case: _Case) -> list[reasons.Reason]:
         found.append(reasons.say("costs", limit=durations.show(limit)))
     if end is not None and clock is not None and end > clock.must_serve_by:
         found.append(reasons.say("estimate", until=durations.moment(end, case.now)))
+    if facts.tolerance.rto_by_default:
+        found.append(reasons.say("default"))
     if facts.queue_wait:
         found.append(reasons.say("queued", wait=durations.show(facts.queue_wait)))
     return found

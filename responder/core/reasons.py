@@ -63,6 +63,7 @@ SENTENCES: Mapping[str, str] = {
     "estimate": "Azure expects the end at {until}, too late for the RTO; so the cut-over is brought forward.",
     "queued": "Restores of the region wait for their turn, about {wait} now; the start is that much earlier.",
     "copy-cost": "The time that its owner pays a copy for (outage-max-copy) is over.",
+    "default": "Its owner declared no RTO, so the default of the organisation counts.",
     "early": "There is time: a copy started at {until} would still meet the RTO.",
     "eager": "Its owner asked for an early copy (outage-hedge=eager); it costs money, not data.",
     "due": "Waiting longer would put the RTO at risk: the copy must be started now.",

@@ -66,6 +66,8 @@ class Tolerance:
 
     rto: timedelta | None = None
     """How long it may be unreachable, counted from the impact start. Tag `outage-rto`. None: undeclared."""
+    rto_by_default: bool = False
+    """The RTO is the organisation's, and not the owner's."""
     rpo: timedelta | None = None
     """How much of the newest data may be lost. Tag `outage-rpo`. None: any loss needs a human."""
     cutover: Cutover = Cutover.ASK
@@ -114,6 +116,7 @@ def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Toler
     base, found = defaults or Tolerance(), _Tags(tags)
     return Tolerance(
         rto=found.duration("rto", base.rto),
+        rto_by_default=base.rto is not None and found.text("rto") is None,
         rpo=found.duration("rpo", base.rpo),
         cutover=found.choice("cutover", Cutover, base.cutover),
         priority=found.priority(base.priority),

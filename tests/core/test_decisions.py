@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from responder.core import (
     approvals,
     copies,
-    cutovers,
     decisions,
     evidence,
-    outage_lengths,
-    outages,
     playbooks,
     regions,
     runs,
     services,
 )
 from responder.core.decisions import Action
-from responder.core.evidence import Verdict
 from responder.core.tolerances import Cutover, Hedge
 from tests.core import cases
-from tests.core.cases import HEARD, POLICY, at, decide, down, hours, ids, never_reached, outage, resolved, tolerance, up
+from tests.core.cases import POLICY, at, decide, down, hours, ids, never_reached, outage, resolved, tolerance, up
 
 SMALL = {"storage_gb": 64}
 
@@ -436,174 +430,6 @@ def test_example_3_an_rto_that_cannot_be_met_is_tried_and_needs_a_human():
     assert found.outlook is not None
     assert found.outlook.p_meet_rto == pytest.approx(0.31, abs=0.02)
     assert found.outlook.p_meet_rto_waiting == pytest.approx(0.18, abs=0.01)
-
-
-# --- properties
-
-instants = st.floats(-10, 400).map(at)
-healths = st.builds(
-    lambda probes: _observed(probes),
-    st.lists(st.tuples(st.integers(-600, 24_000), st.booleans()), max_size=6),
-)
-
-
-def _observed(probes: list[tuple[int, bool]]) -> evidence.Health:
-    health = evidence.Health()
-    for minute, answered in probes:
-        health = evidence.observe(health, evidence.Probe(at=at(minute / 60), answered=answered))
-    return health
-
-
-@st.composite
-def situations(draw: st.DrawFn) -> tuple[decisions.Facts, datetime]:
-    """Any combination, likely and unlikely, with an emphasis on servers that are silent right now."""
-    now = draw(instants)
-    region = draw(st.sampled_from(["eastus2", "eastus2", "centralus", "italynorth"]))
-    ended = draw(st.sampled_from([None, None, at(8), at(-1)]))
-    health = draw(
-        st.one_of(
-            healths,
-            st.sampled_from([down(now, since=now - timedelta(hours=h)) for h in (0.05, 1, 30)]),
-            st.sampled_from([up(now, since=now - timedelta(hours=3)), never_reached(now)]),
-        )
-    )
-    copy = draw(
-        st.builds(
-            copies.Copy,
-            state=st.sampled_from([*copies.State, copies.State.READY, copies.State.READY]),
-            started_at=st.sampled_from([None, at(0.5), at(2)]),
-            recovery_point=st.sampled_from([None, at(-0.3), at(-3), at(1)]),
-        )
-    )
-    declared = draw(
-        st.builds(
-            tolerance,
-            st.sampled_from([None, 0.1, 1, 12, 24, 24, 300]),
-            st.sampled_from([None, 0.1, 1, 1, 5]),
-            cutover=st.sampled_from([*Cutover, Cutover.AUTO]),
-            hedge=st.sampled_from(Hedge),
-            problems=st.sampled_from([(), (), ("tag outage-rto: ...",)]),
-        )
-    )
-    facts = decisions.Facts(
-        server=cases.server(
-            region=regions.RegionName(draw(st.sampled_from(["eastus2", region]))),
-            tier=draw(st.sampled_from(["Basic", "basic", "Burstable", "GeneralPurpose", "GeneralPurpose"])),
-            geo_backup=draw(st.sampled_from([True, True, False])),
-            storage_gb=draw(st.sampled_from([None, 32, 512, 4096])),
-        ),
-        tolerance=declared,
-        outage=outage(
-            region=regions.RegionName(region),
-            status=outages.Status.ACTIVE if ended is None else outages.Status.RESOLVED,
-            resolved_at=ended,
-            impact_start=draw(st.sampled_from([at(0), at(-5), at(3)])),
-            heard_at=draw(st.sampled_from([HEARD, at(6)])),
-            expected_end=draw(st.sampled_from([None, at(5), at(500)])),
-            subscriptions=draw(st.sampled_from([(), (cases.SUBSCRIPTION,), (cases.SUBSCRIPTION,)])),
-            relation=draw(st.sampled_from([*services.Relation, services.Relation.POSTGRESQL])),
-        ),
-        health=health,
-        copy=copy,
-        pair_impaired=draw(st.sampled_from([False, False, True])),
-        consent=draw(st.sampled_from([None, None, cases.yes(), cases.yes(2), cases.yes(50), cases.no()])),
-    )
-    return facts, now
-
-
-@given(situations())
-def test_every_situation_has_one_decision_with_a_reason_and_a_time_to_look_again(
-    situation: tuple[decisions.Facts, datetime],
-):
-    facts, now = situation
-    found = decisions.decide(facts, POLICY, now)
-    assert found == decisions.decide(facts, POLICY, now)
-    assert found.reasons
-    assert all(reason.text and "{" not in reason.text for reason in found.reasons)
-    assert now < found.review_at <= now + POLICY.review
-    assert found.playbook == decisions.PLAYBOOK_OF[found.action]
-
-
-@given(situations())
-def test_nothing_is_cut_over_without_proof_consent_and_an_affordable_loss(situation: tuple[decisions.Facts, datetime]):
-    """The rule that must never break, in words of its own and not in those of the guard."""
-    facts, now = situation
-    if decisions.decide(facts, POLICY, now).action is not Action.CUT_OVER:
-        return
-    signed = facts.consent is not None and facts.consent.granted
-    automatic = facts.tolerance.declared and facts.tolerance.cutover is Cutover.AUTO and facts.consent is None
-    verdict = evidence.weigh(facts.health, POLICY.evidence, now)
-
-    assert facts.copy.state is copies.State.READY
-    assert signed or automatic
-    assert verdict is Verdict.DOWN or (signed and verdict is Verdict.UNPROVEN)
-    assert signed or facts.outage.active
-    assert signed or facts.outage.concern(facts.server) is outages.Concern.NAMED
-    if facts.tolerance.rto is not None and facts.tolerance.declared:
-        due = facts.outage.impact_start + min(facts.tolerance.rto / 2, facts.tolerance.rto - timedelta(minutes=25))
-        assert now >= due or facts.tolerance.rto < timedelta(hours=2)
-
-    accepted = facts.consent.loss_accepted if facts.consent and facts.consent.granted else None
-    allowed = max(limit for limit in (facts.tolerance.rpo, accepted) if limit is not None)
-    point = facts.copy.recovery_point
-    if point is not None:
-        assert facts.outage.impact_start - point <= allowed
-        assert facts.health.last_answer_at is None or facts.health.last_answer_at - point <= allowed
-    else:
-        assert allowed >= POLICY.loss_bound
-
-
-@given(situations())
-def test_an_undeclared_server_is_never_geo_restored_unless_a_human_began_it(
-    situation: tuple[decisions.Facts, datetime],
-):
-    facts, now = situation
-    undeclared = replace(facts, tolerance=replace(facts.tolerance, rto=None), consent=None)
-    found = decisions.decide(undeclared, POLICY, now)
-    assert found.action not in (Action.START, Action.CUT_OVER)
-    if facts.copy.state in (copies.State.NONE, copies.State.FAILED, copies.State.DISCARDED):
-        assert found.playbook != decisions.GEO_RESTORE
-
-
-@given(situations())
-def test_a_server_without_a_geo_redundant_backup_never_gets_a_restore(situation: tuple[decisions.Facts, datetime]):
-    facts, now = situation
-    for without in ({"tier": "Basic"}, {"geo_backup": False}):
-        found = decisions.decide(replace(facts, server=replace(facts.server, **without)), POLICY, now)
-        assert found.action is not Action.START
-        assert found.way is None
-
-
-@given(situations())
-def test_a_server_that_answers_is_never_restored_or_cut_over(situation: tuple[decisions.Facts, datetime]):
-    facts, now = situation
-    answering = evidence.observe(facts.health, evidence.Probe(at=now, answered=True))
-    if evidence.weigh(answering, POLICY.evidence, now) is not Verdict.UP:
-        return  # its probes lie in the future
-    found = decisions.decide(replace(facts, health=answering), POLICY, now)
-    assert found.action in (Action.OBSERVE, Action.SETTLE, Action.STAND_DOWN, Action.DONE)
-
-
-@given(situations())
-def test_a_no_is_a_no(situation: tuple[decisions.Facts, datetime]):
-    facts, now = situation
-    found = decisions.decide(replace(facts, consent=cases.no()), POLICY, now)
-    assert found.action is not Action.CUT_OVER
-
-
-@given(situations())
-def test_the_decision_and_the_step_before_the_write_ask_the_same_guard(situation: tuple[decisions.Facts, datetime]):
-    facts, now = situation
-    if decisions.decide(facts, POLICY, now).action is Action.CUT_OVER:
-        assert not cutovers.refusals(decisions.cut_over_request(facts, POLICY, now))
-
-
-@given(situations(), st.floats(0.001, 0.99))
-def test_a_decision_stands_whatever_history_is_believed(situation: tuple[decisions.Facts, datetime], share: float):
-    """The survival curve is advice: it changes the figures shown, never the action."""
-    facts, now = situation
-    steep = replace(POLICY, survival=outage_lengths.Survival(((timedelta(hours=1), share),)))
-    assert decisions.decide(facts, steep, now).action is decisions.decide(facts, POLICY, now).action
 
 
 # --- asking

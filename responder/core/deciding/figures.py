@@ -97,7 +97,8 @@ def outlook(facts: knowledge.Facts, policy: knowledge.Policy, now: datetime, tak
     if rto is None or clock is None:
         return None
     began, live = facts.outage.impact_start, copy.state in _LIVE
-    ready = copy.state is copies.State.READY
+    replica = taken.way is not None and taken.way.name is ways.Name.PROMOTE
+    ready = replica or copy.state is copies.State.READY  # a replica is there; promoting it is part of the cut-over
     start = copy.started_at if live and copy.started_at is not None else max(clock.start_at, now)
     plan = deadlines.Plan(
         elapsed=_rounded(max(now - began, _ZERO)),
@@ -108,8 +109,7 @@ def outlook(facts: knowledge.Facts, policy: knowledge.Policy, now: datetime, tak
         takes=policy.timing.cutover,
         wait=_ZERO if live else _rounded(facts.queue_wait),
     )
-    blocked = deadlines.NEVER_BLOCKED if taken.way and taken.way.name is ways.Name.PROMOTE else policy.blocked
-    return deadlines.outlook(plan, taken.belief, policy.survival, blocked)
+    return deadlines.outlook(plan, taken.belief, policy.survival, policy.blocked)
 
 
 def _rounded(span: timedelta, to: int = 60) -> timedelta:
