@@ -20,6 +20,8 @@ _ID = re.compile(
     r"/providers/microsoft\.dbforpostgresql/(?P<type>flexibleservers|servers)/(?P<name>[^/]+)"
 )
 
+_SIZE = re.compile(r"(?:B|GP|MO)_Gen\d_(\d+)$|Standard_[A-Z]+(\d+)", re.IGNORECASE)
+
 NOT_MEANT_TO_ANSWER = frozenset({"stopped", "stopping", "disabled", "dropping"})
 """States (lower case) in which Azure itself says that a server is not meant to answer, as the inventory last saw it."""
 
@@ -89,9 +91,9 @@ class Server:
 
     @property
     def vcores(self) -> int | None:
-        """Processors of its size, read off the name of the size (`Standard_D4ds_v5`). None: not in the name."""
-        match = re.search(r"_[A-Za-z]+(\d+)", self.sku)
-        return int(match[1]) if match else None
+        """Processors of its size, read off the name of the size (`Standard_D4ds_v5`, `GP_Gen5_8`). None: not in it."""
+        match = _SIZE.match(self.sku)
+        return int(match[1] or match[2]) if match else None
 
     def log_context(self) -> dict[str, str]:
         """The fields that every log line about this server carries."""

@@ -96,3 +96,77 @@ def test_a_silence_that_was_only_seen_at_its_two_ends_begins_anew():
 
     assert found.failing_since == second.at
     assert found.last_answer_at == first.at - timedelta(minutes=1)
+
+
+# --- several vantage points, and what Azure says
+
+
+def combined(*vantages: evidence.Health, minute: float) -> evidence.Health:
+    return evidence.combined(vantages, POLICY, BEGAN + minutes(minute))
+
+
+def test_a_server_is_down_only_if_every_vantage_point_fails_that_ever_reached_it():
+    fails, answers = seen((-5, True), (0, False), (10, False)), seen((-5, True), (10, True))
+    never, fails_later = seen((-5, False), (10, False)), seen((-5, True), (4, True), (5, False), (10, False))
+    assert weigh(combined(fails, answers, minute=10), 10) is Verdict.UP
+    assert weigh(combined(fails, never, minute=10), 10) is Verdict.DOWN
+    both = combined(fails, fails_later, minute=10)
+    assert (both.failing_since, both.last_answer_at) == (BEGAN + minutes(5), BEGAN + minutes(4))
+    assert weigh(both, 10) is Verdict.DOWN
+    assert weigh(combined(fails, seen((-5, True), (6, False), (10, False)), minute=10), 10) is Verdict.FAILING
+    assert weigh(combined(never, never, minute=10), 10) is Verdict.UNPROVEN
+
+
+def test_a_vantage_point_that_has_stopped_looking_says_nothing():
+    fails, gone = seen((-5, True), (0, False), (10, False)), seen((-5, True), (3, True))
+    assert weigh(combined(fails, gone, minute=10), 10) is Verdict.DOWN
+    assert len(evidence.seeing_of([fails, gone], POLICY, BEGAN + minutes(10))) == 1
+    assert weigh(combined(gone, gone, minute=10), 10) is Verdict.UNKNOWN
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=6), min_size=1, max_size=3),
+    st.integers(0, 32),
+)
+def test_several_vantage_points_prove_no_more_than_the_least_of_those_that_reached_it(
+    looks: list[list[tuple[int, bool]]], now: int
+):
+    vantages = [seen(*probes) for probes in looks]
+    at = BEGAN + minutes(now)
+    verdicts = [evidence.weigh(each, POLICY, at) for each in vantages]
+    together = evidence.weigh(evidence.combined(vantages, POLICY, at), POLICY, at)
+    if together is Verdict.DOWN:
+        assert Verdict.UP not in verdicts
+        assert Verdict.DOWN in verdicts
+    if Verdict.UP in verdicts:
+        assert together is Verdict.UP
+
+
+def test_one_vantage_point_is_what_it_says_itself():
+    for health in (seen(), seen((0, True)), seen((0, True), (1, False), (9, False)), seen((0, False))):
+        assert weigh(combined(health, minute=9), 9) is weigh(health, 9)
+
+
+def test_every_pair_of_what_we_see_and_what_azure_says_has_its_place_in_the_table():
+    assert set(evidence.STANDINGS) == {(verdict, claim) for verdict in Verdict for claim in evidence.Claim}
+    confirmed = [pair for pair, standing in evidence.STANDINGS.items() if standing is evidence.Standing.CONFIRMED]
+    assert confirmed == [(Verdict.DOWN, evidence.Claim.NAMED)]
+
+
+@pytest.mark.parametrize(
+    ("probes", "unsettled"),
+    [
+        pytest.param([(0, True), (1, False), (7, True), (8, False)], 1, id="down, then one answer"),
+        pytest.param([(0, True), (1, False), (7, True), (21, True), (21.5, False)], 1, id="answered for 14 minutes"),
+        pytest.param([(0, True), (1, False), (7, True), (22, True), (23, False)], None, id="answered for 15"),
+        pytest.param([(0, True), (1, False), (3, True), (4, False)], None, id="the first silence proved nothing"),
+    ],
+)
+def test_a_short_spell_of_answers_after_a_proven_silence_is_no_recovery(
+    probes: list[tuple[float, bool]], unsettled: float | None
+):
+    health, now = seen(*probes), BEGAN + minutes(probes[-1][0])
+    assert health.unsettled_since == (None if unsettled is None else BEGAN + minutes(unsettled))
+    assert evidence.weigh(health, POLICY, now) is Verdict.FAILING
+    leaning = evidence.weigh_with(health, None, POLICY, now)
+    assert leaning is (Verdict.FAILING if unsettled is None else Verdict.DOWN)

@@ -100,3 +100,57 @@ def test_a_belief_without_spread_is_a_fixed_time():
     assert belief.quantile(0.99) == pytest.approx(HOUR, abs=timedelta(seconds=1))
     assert (belief.done_within(0.9 * HOUR), belief.done_within(1.1 * HOUR)) == (0.0, 1.0)
     assert belief.done_within_given(3 * HOUR, 2 * HOUR) == 1.0
+
+
+# --- what restores teach
+
+
+def taught(*hours: float, size: str = MIDDLE, **changes: bool) -> Belief:
+    return DEFAULTS[size].updated([restore_times.Sample(took=hour * HOUR, **changes) for hour in hours])
+
+
+@pytest.mark.parametrize(
+    ("hours", "p50", "p95"),
+    [
+        pytest.param((0.4, 0.5, 0.45), 0.82, 4.4, id="three of about half an hour"),
+        pytest.param((0.5,) * 5, 0.73, 3.1, id="five of half an hour"),
+        pytest.param((0.6,) * 10, 0.72, 2.0, id="ten of about half an hour"),
+        pytest.param((3.5,), 2.4, 10.9, id="one of three and a half"),
+    ],
+)
+def test_rehearsals_move_the_belief_as_the_conjugate_update_says(hours: tuple[float, ...], p50: float, p95: float):
+    found = taught(*hours)
+    assert (found.p50 / HOUR, found.p95 / HOUR) == pytest.approx((p50, p95), rel=0.025)
+
+
+def test_the_order_and_the_grouping_of_samples_do_not_matter():
+    one, two = [restore_times.Sample(took=hour * HOUR) for hour in (0.5, 4.0)]
+    assert DEFAULTS[SMALL].updated([one]).updated([two]) == DEFAULTS[SMALL].updated([one, two])
+    assert DEFAULTS[SMALL].updated([]) == DEFAULTS[SMALL]
+
+
+def test_a_restore_in_an_outage_has_the_surge_in_it_already():
+    assert taught(1.5, real=True).p50 == taught(1.0).p50
+
+
+def test_a_failed_restore_counts_as_one_that_takes_longer_than_it_was_given():
+    failed, done = taught(0.5, 6.0, failed=True), taught(0.5, 6.0)
+    assert failed.p50 > done.p50
+    assert taught(0.01, failed=True).p50 / HOUR == pytest.approx(DEFAULTS[MIDDLE].p50 / HOUR, rel=0.05)
+
+
+def test_the_quantile_to_plan_with_is_the_believed_one_unless_an_outlier_widened_it():
+    same, outlier = taught(0.5, 0.5, 0.5), taught(0.001, 0.5, 0.5)
+    assert same.planning(0.95) == pytest.approx(same.quantile(0.95), rel=1e-6)
+    assert outlier.quantile(0.95) > 2 * same.quantile(0.95)
+    assert outlier.planning(0.95) <= same.planning(0.95)
+    assert DEFAULTS[MIDDLE].planning(0.95) == DEFAULTS[MIDDLE].quantile(0.95)
+
+
+@pytest.mark.parametrize(
+    ("nu", "p", "t"), [(1, 0.975, 12.7062), (5, 0.95, 2.01505), (7, 0.9, 1.41492), (14, 0.99, 2.62449)]
+)
+def test_student_t_agrees_with_the_tables_for_other_degrees_of_freedom(nu: float, p: float, t: float):
+    assert student.quantile(p, nu) == pytest.approx(t, abs=1e-4)
+    assert student.quantile(1 - p, nu) == pytest.approx(-t, abs=1e-4)
+    assert student.cdf(t, nu) == pytest.approx(p, abs=1e-6)
