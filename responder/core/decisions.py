@@ -31,6 +31,7 @@ from responder.core.deciding import figures, knowledge, silence
 Facts = knowledge.Facts
 Policy = knowledge.Policy
 last_written = figures.last_written
+ways_of = knowledge.survey
 
 
 class Action(StrEnum):

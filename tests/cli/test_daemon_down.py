@@ -239,6 +239,40 @@ def test_decide_says_what_would_be_done_and_touches_nothing(
     assert (folder / "store.db").read_bytes() == before
 
 
+def test_decide_shows_every_way_out_and_what_was_believed(responder: terminal.Responder, config: Path, event: Path):
+    asked = ["decide", "--server", "shop", "--event", event, "--at", "2026-03-04T06:00:00Z", "--config", config]
+    found = responder(*asked, "--json").json
+    assert [way["way"] for way in found["ways"] if way["open"]] == ["geo-restore"]
+    assert found["evidence"] == "confirmed"
+    believed = found["beliefs"]
+    assert {"restore", "outage", "blocked", "queue_wait_s", "timing"} <= set(believed)
+    assert believed["restore"]["p95_s"] > believed["restore"]["p50_s"] > 0
+    shown = responder(*asked).out
+    for said in (
+        "geo-restore:",
+        "believed of restores",
+        "the start is planned with",
+        "still out in so many more hours",
+    ):
+        assert said in shown
+
+
+def test_a_decision_is_taken_again_from_the_facts_that_were_stored_with_it(
+    responder: terminal.Responder, folder: Path, config: Path, event: Path
+):
+    asked = ["decide", "--server", "shop", "--event", event, "--at", "2026-03-04T06:00:00Z", "--config", config]
+    first = responder(*asked, "--json")
+    file = folder / "decision.json"
+    file.write_text(first.out)
+    assert responder("decide", "--facts", file, "--config", config, "--json").json == first.json
+    file.write_text(json.dumps(first.json["facts"]))
+    later = responder("decide", "--facts", file, "--at", "2026-03-04T05:00:00Z", "--config", config, "--json").json
+    assert (later["at"], later["server"]) == ("2026-03-04T05:00:00Z", first.json["server"])
+    file.write_text('{"facts": 3}')
+    responder("decide", "--facts", file, "--config", config).complains("facts.unreadable")
+    assert responder("decide", "--facts", file, "--server", "shop", "--config", config).code == 2
+
+
 def test_decide_for_a_server_that_answers_is_to_look_on(responder: terminal.Responder, config: Path, event: Path):
     asked = ["decide", "--server", "shop", "--event", event, "--at", "2026-03-04T06:00:00", "--config", config]
     assert responder(*asked, "--answers", "--json").json["action"] == "observe"

@@ -141,7 +141,7 @@ def test_a_failed_restore_counts_as_one_that_takes_longer_than_it_was_given():
 
 def test_the_quantile_to_plan_with_is_the_believed_one_unless_an_outlier_widened_it():
     same, outlier = taught(0.5, 0.5, 0.5), taught(0.001, 0.5, 0.5)
-    assert same.planning(0.95) == pytest.approx(same.quantile(0.95), rel=1e-6)
+    assert same.planning(0.95) == pytest.approx(same.quantile(0.95), rel=0.01)
     assert outlier.quantile(0.95) > 2 * same.quantile(0.95)
     assert outlier.planning(0.95) <= same.planning(0.95)
     assert DEFAULTS[MIDDLE].planning(0.95) == DEFAULTS[MIDDLE].quantile(0.95)
