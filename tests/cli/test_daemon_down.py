@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import io
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_inventory(responder: terminal.Responder, config: Path):
     assert (said.code, [row["name"] for row in said.json["servers"]]) == (0, ["new", "odd", "orders"])
     shown = responder("inventory", "--config", config)
     assert shown.code == 0
-    assert "silent, 0 s ago" in shown.out or "silent, 1 s ago" in shown.out
+    assert re.search(r"silent, \d+ s ago", shown.out)  # a busy machine takes its time
     assert "odd: tag outage-rto: 'soon' is not a duration." in shown.err
 
 
