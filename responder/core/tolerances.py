@@ -66,7 +66,7 @@ class Tolerance:
 
     rto: timedelta | None = None
     """How long it may be unreachable, counted from the impact start. Tag `outage-rto`. None: undeclared."""
-    rto_by_default: bool = False
+    rto_by_default: bool = field(default=False, compare=False)
     """The RTO is the organisation's, and not the owner's."""
     rpo: timedelta | None = None
     """How much of the newest data may be lost. Tag `outage-rpo`. None: any loss needs a human."""
