@@ -134,10 +134,9 @@ def outlook(
     elapsed, rto = plan.elapsed / _HOUR, plan.rto / _HOUR
     serves = max(plan.cut_over / _HOUR, elapsed) + plan.takes / _HOUR
     missing = (lambda _: 0.0) if plan.ready else _missing(plan, belief, blocked)
-    waiting = survival.mean_within_h(elapsed, max(elapsed, survival.horizon_h))
-    acting = survival.mean_within_h(elapsed, serves)
-    if not plan.ready:
-        acting = min(waiting, acting + _late(serves, elapsed, missing, survival))
+    waiting = survival.mean_within_h(elapsed, elapsed + survival.horizon_h)
+    acting = survival.mean_within_h(elapsed, serves) + _late(serves, elapsed, missing, survival)
+    acting = min(acting, waiting)
     still_out = survival.beyond_given_h(rto, elapsed)
     return Outlook(
         p_meet_rto=1 - still_out * (missing(rto) if rto >= serves else 1.0),
@@ -166,7 +165,7 @@ def _late(serves: float, elapsed: float, missing: Callable[[float], float], surv
     steep at first and flat for days."""
     u, width, total = serves, 1 / 8, 0.0
     here = survival.beyond_given_h(u, elapsed) * missing(u)
-    while u < survival.horizon_h and here > 1e-4:
+    while u < elapsed + survival.horizon_h and here > 1e-4:
         there = survival.beyond_given_h(u + width, elapsed) * missing(u + width)
         total += width * (here + there) / 2
         u, here, width = u + width, there, width * 1.15

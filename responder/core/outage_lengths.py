@@ -81,7 +81,7 @@ class Survival:
 
     @property
     def horizon_h(self) -> float:
-        """Hours beyond which nothing is added up: a curve that does not fall would never end."""
+        """Hours from any moment beyond which nothing is added up: a curve that does not fall would never end."""
         return 4 * self._hours[-1]
 
 
