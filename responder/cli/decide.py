@@ -13,7 +13,7 @@ from responder.cli import reach, show
 
 if TYPE_CHECKING:
     from responder import settings
-    from responder.core import decisions, outages, regions, servers
+    from responder.core import decisions, outages, regions
 
 
 @click.command()
@@ -27,9 +27,14 @@ if TYPE_CHECKING:
 )
 @click.option("--at", "at_text", help="The moment to decide for (ISO 8601). Default: now; with --facts, as it was.")
 @click.option(
-    "--answers", is_flag=True, help="Suppose that the server answers; default: what the probes last saw, else down."
+    "--answers", is_flag=True, help="Suppose that the server answers. Default: that it has not, since the impact."
 )
-@reach.with_config
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="RESPONDER_CONFIG",
+    help="The settings file (or RESPONDER_CONFIG). With --facts it may be left out: then the defaults decide.",
+)
 @reach.with_json
 def decide(  # one argument an option
     server: str | None,
@@ -37,18 +42,21 @@ def decide(  # one argument an option
     facts_file: Path | None,
     at_text: str | None,
     answers: bool,
-    config: Path,
+    config: Path | None,
     as_json: bool,
 ) -> None:
     """What would be done for SERVER on this event, and why. Reads the inventory; touches nothing."""
     from responder import clock, settings
+    from responder.cli import decided
     from responder.flow import views
 
     if facts_file is not None and (server or event_file or answers):
         raise click.UsageError("--facts stands alone: it has its own server, event and probes.")
     if facts_file is None and (server is None or event_file is None):
         raise click.UsageError("Give --server and --event, or --facts.")
-    loaded = settings.load(config)
+    if config is None and facts_file is None:
+        raise click.UsageError("Missing option '--config'.")
+    loaded = settings.load(config) if config is not None else settings.Settings()
     at = _moment(at_text) if at_text else None
     if facts_file is not None:
         facts, stored_at = _stored(facts_file)
@@ -62,7 +70,7 @@ def decide(  # one argument an option
     if as_json:
         show.as_json(shown)
     else:
-        _print(shown)
+        decided.print_all(shown)
 
 
 def _policy(loaded: settings.Settings) -> decisions.Policy:
@@ -116,12 +124,21 @@ async def _gathered(
     known: dict[regions.RegionName, outages.Outage],
     supposed: tuple[datetime, bool],
 ) -> decisions.Facts:
-    from responder.flow import requests
+    """What is known of the server, copies and people's words included; only the probes are supposed."""
+    from responder.core import errors
+    from responder.flow import facts, requests
 
     async with reach.reading(loaded) as store:
         found = await requests.find_server(store, server)
-        health = (await store.estate.health([found.id])).get(found.id)
-    return _supposed(loaded, found, known, health, supposed)
+        outage = known.get(found.region)
+        if outage is None:
+            raise errors.RefusedError(
+                "event.other-region",
+                f"{found.name} is in {show.region(found.region)}, which this event does not name.",
+                remedy="Nothing would be done for this server.",
+            )
+        (gathered,) = await facts.gather(store, outage, [found], loaded.tolerance())
+    return _supposed(loaded, gathered, supposed)
 
 
 def _moment(text: str) -> datetime:
@@ -161,91 +178,18 @@ def _outages(file: Path, at: datetime) -> dict[regions.RegionName, outages.Outag
     return found
 
 
-def _supposed(
-    loaded: settings.Settings,
-    server: servers.Server,
-    known: dict[regions.RegionName, outages.Outage],
-    health: Any,
-    supposed: tuple[datetime, bool],
-) -> decisions.Facts:
-    from responder.core import decisions, errors, evidence, tolerances
+def _supposed(loaded: settings.Settings, gathered: decisions.Facts, supposed: tuple[datetime, bool]) -> decisions.Facts:
+    """What matters is the rule, so the probes say one thing clearly, at the moment asked about."""
+    from dataclasses import replace
+
+    from responder.core import evidence
 
     at, answers = supposed
-    outage = known.get(server.region)
-    if outage is None:
-        raise errors.RefusedError(
-            "event.other-region",
-            f"{server.name} is in {show.region(server.region)}, which this event does not name.",
-            remedy="Nothing would be done for this server.",
-        )
-    # What matters is the rule, so the probes are supposed to say one thing clearly, at the moment asked about.
-    began = min(outage.impact_start, at - loaded.policy().evidence.confirm)
-    supposed_health = evidence.Health(
+    began = min(gathered.outage.impact_start, at - loaded.policy().evidence.confirm)
+    health = evidence.Health(
         last=evidence.Probe(at=at, answered=answers, detail="supposed"),
         failing_since=None if answers else began,
         answering_since=began if answers else None,
-        last_answer_at=at if answers else ((health.last_answer_at if health else None) or began),
+        last_answer_at=at if answers else (gathered.health.last_answer_at or began),
     )
-    return decisions.Facts(
-        server=server,
-        tolerance=tolerances.read(server.tags, defaults=loaded.tolerance()),
-        outage=outage,
-        health=supposed_health,
-    )
-
-
-def _print(shown: dict[str, Any]) -> None:
-    click.echo(f"{shown['action']}" + (f"  (playbook {shown['playbook']})" if shown["playbook"] else ""))
-    for reason in shown["reasons"]:
-        click.echo(f"  - {reason['text']}")
-    lines = [
-        ("evidence", shown["evidence"] or ""),
-        ("way out", shown["way"] or "none but waiting"),
-        ("start the copy by", show.ago(shown["start_by"])),
-        ("cut over at", show.ago(shown["cut_over_at"])),
-        ("must serve by", show.ago(shown["must_serve_by"])),
-        ("a restore takes (P50 / P90)", f"{show.span(shown['restore_p50_s'])} / {show.span(shown['restore_p90_s'])}"),
-        (
-            "P(meeting the RTO), waiting",
-            f"{show.percent(shown['p_meet_rto'])}, {show.percent(shown['p_meet_rto_waiting'])}",
-        ),
-        (
-            "expected downtime, waiting",
-            f"{show.span(shown['expected_downtime_s'])}, {show.span(shown['expected_downtime_waiting_s'])}",
-        ),
-        ("data loss up to", show.span(shown["data_loss_bound_s"])),
-        ("a human's yes is needed", "yes" if shown["consent_needed"] else "no"),
-    ]
-    for name, value in lines:
-        if value.strip(" ,/"):
-            click.echo(f"{name + ':':32}{value}")
-    for way in shown["ways"]:
-        state = "open" if way["open"] else " ".join(each["text"] for each in way["why_not"])
-        doubts = "".join(f" {each['text']}" for each in way["remarks"])
-        click.echo(f"{'  ' + way['way'] + ':':32}{state}{doubts}")
-    for name, value in _believed(shown["beliefs"]):
-        click.echo(f"{name + ':':32}{value}")
-
-
-def _believed(beliefs: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the figures rest on."""
-    restore, outage, blocked = beliefs["restore"], beliefs["outage"], beliefs["blocked"]
-    measured = f"{restore['samples']} measured" if restore["samples"] else "none measured yet"
-    still = ", ".join(f"{hours} {share:.0%}" for hours, share in outage["still_out_after"].items())
-    found = [
-        (
-            f"believed of restores ({restore['size_class']})",
-            f"P50 {show.span(restore['p50_s'])}, P95 {show.span(restore['p95_s'])} on a calm day, {measured}; "
-            f"times {restore['surge']:g} in an outage",
-        ),
-        (
-            "the start is planned with",
-            f"{show.span(restore['planned_s'])} ({restore['planned_with']:.0%} are done by then)"
-            f" and {show.span(beliefs['queue_wait_s'])} in the queue",
-        ),
-        ("still out in so many more hours", still),
-    ]
-    if outage["big_given_elapsed"] is not None:
-        found.append(("it is one of the big outages", show.percent(outage["big_given_elapsed"])))
-    found.append(("restoring is itself out of order", f"{blocked['share']:.0%}, for {show.span(blocked['lasts_s'])}"))
-    return found
+    return replace(gathered, health=health, vantages={})

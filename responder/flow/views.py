@@ -91,7 +91,30 @@ def _grounds(facts: decisions.Facts, policy: decisions.Policy, at: datetime) -> 
             for way in found
         ],
         "beliefs": of_beliefs(facts, policy, at),
+        "rule": _rule(policy),
     }
+
+
+def _rule(policy: decisions.Policy) -> Json:
+    """What the settings say of the decision itself."""
+    timing, weighed = policy.timing, policy.evidence
+    spans = {
+        "cutover": timing.cutover,
+        "approval": timing.approval,
+        "margin": timing.margin,
+        "grace": timing.grace,
+        "settle": policy.settle,
+        "standby": policy.standby,
+        "review": policy.review,
+        "loss_bound": policy.loss_bound,
+        "in_region_loss": policy.in_region_loss,
+        "confirm": weighed.confirm,
+        "confirm_with_witness": weighed.confirm_with_witness,
+        "fresh": weighed.fresh,
+        "settled": weighed.settled,
+    }
+    shares = {"quantile": timing.quantile, "off_quantile": timing.off_quantile, "trust_estimate": timing.eta_trust}
+    return {**{f"{name}_s": seconds(span) for name, span in spans.items()}, **shares}
 
 
 def of_beliefs(facts: decisions.Facts, policy: decisions.Policy, at: datetime) -> Json:

@@ -250,10 +250,12 @@ def test_decide_shows_every_way_out_and_what_was_believed(responder: terminal.Re
     assert believed["restore"]["p95_s"] > believed["restore"]["p50_s"] > 0
     shown = responder(*asked).out
     for said in (
-        "geo-restore:",
-        "believed of restores",
+        "Ways out, cheapest in data first",
+        "P50 2 h, P95 12 h on a calm day, none measured yet; times 1.5 in an outage",
         "the start is planned with",
-        "still out in so many more hours",
+        "share of outages that last longer",
+        "confirm_with_witness",
+        "2026-03-04 06:00:00 UTC",
     ):
         assert said in shown
 

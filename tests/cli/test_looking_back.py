@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,20 @@ def test_an_export_is_replayed_with_another_policy(responder: terminal.Responder
     assert other["happened"]["copies"] + 1 == other["replayed"]["copies"]
     shown = responder("replay", "--incident", file, "--policy", policy)
     assert "What would have:" in shown.out
+
+
+def test_a_stored_decision_is_taken_again_from_its_facts_without_any_settings(
+    responder: terminal.Responder, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("RESPONDER_CONFIG", raising=False)
+    shown = responder("incidents", "show", "QX3L", "--config", config, "--json").json
+    for server in shown["servers"]:
+        file = tmp_path / "facts.json"
+        file.write_text(json.dumps(server["decision"]))
+        again = responder("decide", "--facts", file, "--json").json
+        assert {name: again[name] for name in server["decision"]} == server["decision"]
+        assert again["ways"]
+        assert again["rule"]["quantile"] == 0.95
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "responder-incident/0"}', "no JSON"])
