@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,6 +96,26 @@ def library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language) -
     for error in unusable.values():
         _log.error("playbook.unusable", error=str(error))
     return Library(found=found, unusable=unusable)
+
+
+def insist(found: Library, names: Iterable[str]) -> None:
+    """Make sure of the playbooks that the daemon starts by itself.
+
+    Raises:
+        InputError: one cannot be used here, or needs to be given something.
+    """
+    for name in names:
+        if name in found.unusable:
+            raise found.unusable[name]
+        book = found.found[name].playbook
+        needed = [parameter.name for parameter in book.parameters if parameter.required]
+        if needed:
+            raise errors.InputError(
+                "playbook.needs-arguments",
+                f"The daemon starts {name} by itself, and nobody would give it {', '.join(needed)}.",
+                remedy="Give every parameter a default, or the playbook another name.",
+                place=str(found.found[name].path),
+            )
 
 
 def files(overlay: Path | Sequence[Path] | None) -> Iterator[tuple[Path, bool]]:

@@ -22,7 +22,7 @@ import structlog
 from responder import channels, clock, playbook_files, settings, steps
 from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
 from responder.channels import log, webhook
-from responder.core import evidence, playbooks
+from responder.core import decisions, evidence, playbooks
 from responder.flow import (
     act,
     announce,
@@ -77,7 +77,8 @@ class Parts:
 
     config: settings.Settings
     store: stores.Store
-    playbooks: dict[str, playbooks.Playbook]
+    registry: steps.Registry
+    library: playbook_files.Library
     clients: clients.Clients
     doors: doors.Doors
     databases: Databases
@@ -85,11 +86,18 @@ class Parts:
     shared_checkpoints: tuple[blob_checkpoints.BlobCheckpoints | None, ...] = ()
     """One for each hub of the settings; None: its checkpoints are in our own store."""
 
+    @property
+    def playbooks(self) -> dict[str, playbooks.Playbook]:
+        """Every playbook by name."""
+        return self.library.playbooks
+
 
 @contextlib.asynccontextmanager
 async def assembled(config: settings.Settings, role: stores.Role = stores.Role.HAND) -> AsyncIterator[Parts]:
     """Build the parts, holding the store's lock or a place among its instances; let go of them in reverse order."""
-    books = playbook_files.load_all(config.playbooks, steps.KINDS)
+    registry = steps.discovered(settings.switched_off(config))
+    library = playbook_files.library(config.playbooks, playbook_files.language(registry.kinds, registry.unusable))
+    playbook_files.insist(library, (decisions.WAIT_IT_OUT, decisions.GEO_RESTORE))
     store = await stores.open_store(config.store, role=role)
     try:
         databases = Databases(config.postgres, config.probes.timeout)
@@ -98,7 +106,8 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
                 shared_checkpoints=tuple(_shared(hub, cloud, stack) for hub in config.event_hubs),
                 config=config,
                 store=store,
-                playbooks=books,
+                registry=registry,
+                library=library,
                 clients=cloud,
                 databases=databases,
                 doors=_doors(config, store, cloud, databases),
@@ -190,6 +199,7 @@ def actor(parts: Parts) -> act.Act:
         wake=parts.wakes["act"],
         assess=parts.wakes["assess"],
         policy=parts.config.brakes.policy(),
+        registry=parts.registry,
     )
 
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "decide": ("responder.cli.decide:decide", "What would be done for a server and why; touches nothing."),
     "replay": ("responder.cli.replay:replay", "The policy over recorded outages: a table and a picture."),
     "scorecard": ("responder.cli.scorecard:scorecard", "After outages: needless, missed, cost; done or in shadow."),
+    "playbooks": ("responder.cli.playbooks:playbooks", "Playbooks: list, show, lint, plan, schema."),
     "run": ("responder.cli.run:run", "Run a playbook by hand."),
     "drill": ("responder.cli.drill:drill", "Rehearse a restore of one server, and measure it."),
     "freeze": ("responder.cli.freeze:freeze", "The brake: begin nothing new, everywhere, in a region or for a server."),

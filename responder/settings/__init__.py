@@ -29,6 +29,7 @@ from responder.settings.deciding import Belief, Decision, Probes, Suspicion, Tol
 from responder.settings.fields import Duration, Part, Region, Secret, ZoneName
 from responder.settings.places import Azure, Channel, DnsZone, Postgres, Restore, Store
 from responder.settings.sources import Checkpoints, EventHub, Hearing, Reconciliation
+from responder.settings.steps import Command, HttpRequest, Steps
 from responder.settings.web import AzureMonitor, Entra, EventGrid, GridEntra, MonitorEntra, Rate, Web
 
 __all__ = [  # callers say `settings.X`, wherever X lies in here
@@ -38,6 +39,7 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
     "Brakes",
     "Channel",
     "Checkpoints",
+    "Command",
     "Decision",
     "DnsZone",
     "Duration",
@@ -46,6 +48,7 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
     "EventHub",
     "GridEntra",
     "Hearing",
+    "HttpRequest",
     "MonitorEntra",
     "Part",
     "Postgres",
@@ -56,12 +59,14 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
     "Restore",
     "Secret",
     "Settings",
+    "Steps",
     "Store",
     "Suspicion",
     "Tolerance",
     "Web",
     "ZoneName",
     "load",
+    "switched_off",
 ]
 
 
@@ -105,8 +110,11 @@ class Settings(Part):
     """Zone name -> where it lives. A record in a zone that is not listed is never changed. Empty: no record is."""
     channels: tuple[Channel, ...] = (Channel(kind="log"),)
     """Where announcements go; each goes to every one. The log only, until there is an address."""
-    playbooks: Path | None = None
-    """A folder whose playbooks overlay the shipped ones by name. None: only the shipped ones."""
+    playbooks: Path | tuple[Path, ...] | None = None
+    """A folder, or several, whose playbooks overlay the shipped ones by name; a later folder overlays an earlier. None:
+    only the shipped ones."""
+    steps: Steps = Steps()
+    """Step kinds that reach beyond Azure: they do nothing that is not listed here."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged. `info`: every decision and every step, no chatter."""
 
@@ -152,6 +160,16 @@ class Settings(Part):
         return tolerances.Tolerance(
             rto=t.rto, rpo=t.rpo, cutover=t.cutover, priority=t.priority, hedge=t.hedge, owner=t.owner
         )
+
+
+def switched_off(config: Settings) -> dict[str, str]:
+    """Step kinds that the settings have switched off, and what switches each on."""
+    found = {}
+    if not config.steps.http_request.hosts and not config.steps.http_request.plain_hosts:
+        found["http_request"] = "List the hosts it may call in steps.http_request.hosts of the settings."
+    if not config.steps.command.programs:
+        found["command"] = "List the programs it may run in steps.command.programs of the settings."
+    return found
 
 
 def load(path: Path) -> Settings:

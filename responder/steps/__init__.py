@@ -8,10 +8,13 @@ once        never blindly              reconciled: look at Azure, adopt what is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import metadata
 from typing import Protocol, cast
+
+import structlog
 
 from responder.core import errors, playbooks, runs
 from responder.steps import (
@@ -30,6 +33,11 @@ from responder.steps import (
     verify,
     watch,
 )
+
+_log = structlog.get_logger(__name__)
+
+_GROUP = "responder.steps"
+"""Entry points of other packages: name of the step kind = module or object."""
 
 
 class Effect(StrEnum):
@@ -109,3 +117,51 @@ def registry(
 
 
 BUILT_IN = registry()
+
+
+def discovered(off: Mapping[str, str]) -> Registry:
+    """The step kinds that come with the product, and those of other packages (entry points `responder.steps`).
+
+    One that is broken stops nothing but the playbooks that use it.
+
+    Args:
+        off: kinds that the settings have switched off, and what switches them on.
+    """
+    unusable = {name: _off(name, remedy) for name, remedy in off.items()}
+    usable = {name: kind for name, kind in KINDS.items() if name not in off}
+    foreign: dict[str, list[metadata.EntryPoint]] = {}
+    for point in sorted(metadata.entry_points(group=_GROUP), key=lambda p: (p.name, p.value)):
+        foreign.setdefault(point.name, []).append(point)
+    for name, points in foreign.items():
+        try:
+            if name in KINDS:
+                raise _broken(points, "that name belongs to a step kind of the product")
+            usable[name] = _load(points)
+        except errors.InputError as error:
+            _log.error("step-kind.unusable", name=name, error=str(error))
+            unusable |= {} if name in KINDS else {name: error}
+    return registry(usable, unusable)
+
+
+def _load(points: Sequence[metadata.EntryPoint]) -> StepKind:
+    if len(points) > 1:
+        raise _broken(points, "several packages bring it")
+    try:
+        kind = points[0].load()
+    except Exception as error:  # whatever somebody else's import raises
+        raise _broken(points, f"it cannot be loaded: {type(error).__name__}: {error}") from error
+    try:
+        playbooks.described(points[0].name, kind)
+    except errors.InputError as error:
+        raise _broken(points, f"{error.message} {error.remedy}") from error
+    return cast("StepKind", kind)
+
+
+def _broken(points: Sequence[metadata.EntryPoint], why: str) -> errors.InputError:
+    origins = ", ".join(f"{p.value} of {p.dist.name}" if p.dist else p.value for p in points)
+    text = f"The step kind {points[0].name} ({origins}) is of no use: {why.rstrip('.')}."
+    return errors.InputError("steps.broken", text, remedy="Mend the package, or remove it.")
+
+
+def _off(name: str, remedy: str) -> errors.InputError:
+    return errors.InputError("steps.off", f"{name} is switched off.", remedy=remedy)

@@ -199,8 +199,8 @@ def _fork(order: dict[str, Any]) -> int:
 
 def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    shipped = playbook_files.load_all(None, steps.KINDS)
-    playbook_files.load_all = lambda *_: shipped  # reading YAML would be most of a short life
+    shipped = playbook_files.library(None, playbook_files.language(steps.KINDS))
+    playbook_files.library = lambda *_: shipped  # reading YAML would be most of a short life
     for line in sys.stdin:
         order = json.loads(line)
         # Lived once here, everything is imported and built for all who are forked, and no thread of it is left.

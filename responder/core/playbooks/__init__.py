@@ -13,7 +13,9 @@ prose       a playbook as it is read aloud
 from __future__ import annotations
 
 from responder.core.playbooks.declared import Complaint, Expressions, Kind, Output, Setting, Unknown, described, named
+from responder.core.playbooks.prose import prose
 from responder.core.playbooks.reading import Examined, Language, examine
+from responder.core.playbooks.schema import schema
 from responder.core.playbooks.shapes import Condition, Notice, Parameter, Playbook, Requirement, Step
 from responder.core.playbooks.types import Type, meant
 
@@ -37,4 +39,6 @@ __all__ = [  # callers say `playbooks.X`, wherever X lies in here
     "examine",
     "meant",
     "named",
+    "prose",
+    "schema",
 ]
