@@ -32,6 +32,7 @@ from responder.flow import (
     intake,
     listening,
     pauses,
+    plans,
     reconcile,
     records,
     sharing,
@@ -170,23 +171,13 @@ def _doors(config: settings.Settings, store: stores.Store, cloud: clients.Client
     if databases.login is not None:
         administrator = clients.Login(databases.login.user, databases.login.password)
         cloud.administrator = lambda: administrator
-    zones = {
-        name: doors.Zone(name=name, subscription_id=zone.subscription, resource_group=zone.resource_group, ttl=zone.ttl)
-        for name, zone in config.dns_zones.items()
-    }
     return doors.Doors(
         control_plane=control_plane.ControlPlane(cloud),
         dns=dns.Dns(cloud),
         databases=databases,
         outbox=store.outbox,
         records=records.Records(store),
-        rules=doors.Rules(
-            policy=config.policy(),
-            resource_groups=config.restore.resource_groups,
-            zones=zones,
-            poll=config.restore.poll,
-            retry=config.restore.retry,
-        ),
+        rules=plans.rules(config),
     )
 
 
@@ -214,6 +205,17 @@ def assessor(parts: Parts) -> assess.Assess:
         shadow=parts.config.shadow(),
     )
     return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"])
+
+
+def planner(parts: Parts) -> plans.Planner:
+    """What plans runs by hand."""
+    return plans.Planner(
+        store=parts.store,
+        books=parts.playbooks,
+        rules=parts.doors.rules,
+        defaults=parts.config.tolerance(),
+        registry=parts.registry,
+    )
 
 
 async def refresh_inventory(parts: Parts) -> None:
@@ -323,6 +325,7 @@ def _desk(parts: Parts, door: intake.Intake, ears: Sequence[listening.Ear]) -> d
         store=parts.store,
         intake=door,
         playbooks=parts.playbooks,
+        registry=parts.registry,
         sources=ears,
         assess=parts.wakes["assess"],
         act=parts.wakes["act"],

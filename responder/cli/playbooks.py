@@ -99,7 +99,7 @@ def show_(name: str, config: Path | None, as_json: bool) -> None:
 
     loaded = _loaded(config)
     found, registry = _found(_library(loaded), name), _registry(loaded)
-    told = core.prose(found.playbook, registry.declared)
+    told = core.aloud(found.playbook, registry.declared)
     if as_json:
         steps_ = [_step(step, registry) for step in found.playbook.steps]
         requires = [{"that": one.that, "about": one.about} for one in found.playbook.requires]
@@ -110,7 +110,6 @@ def show_(name: str, config: Path | None, as_json: bool) -> None:
 
 def _step(step: Any, registry: steps.Registry) -> dict[str, Any]:
     from responder.core import durations
-    from responder.core.playbooks import prose
 
     kind = registry.declared.get(step.kind)
     return {
@@ -118,7 +117,7 @@ def _step(step: Any, registry: steps.Registry) -> dict[str, Any]:
         "do": step.kind,
         "about": step.about,
         "effect": kind.effect if kind else None,
-        "when": prose.condition(step),
+        "when": step.when,
         "with": dict(step.settings),
         "timeout": durations.write(step.timeout) if step.timeout else None,
         "attempts": step.attempts,
@@ -170,6 +169,24 @@ def _files(paths: tuple[Path, ...]) -> list[Path]:
             raise errors.InputError("playbooks.none", text, remedy="Their names end in .yaml.", place=str(path))
         found += inside
     return found
+
+
+@playbooks.command("plan")
+@click.argument("name")
+@click.option("--server", required=True, help="ARM id, or a name only one server has.")
+@click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the playbook; repeatable.")
+@reach.with_config
+@reach.with_json
+def plan_(name: str, server: str, given: tuple[str, ...], config: Path, as_json: bool) -> None:
+    """What a playbook would do to a server now, and the hash by which `responder run --plan` does exactly that."""
+    from responder import logs, settings
+    from responder.cli import plan, run
+    from responder.flow import requests
+
+    loaded = settings.load(config)
+    logs.configure("warning")
+    asked = requests.RunRequest(playbook=name, server=server, by=reach.who(), params=run.params(given))
+    plan.show_plan(reach.run(plan.planned(loaded, asked)), as_json)
 
 
 @playbooks.command("schema")

@@ -19,12 +19,22 @@ if TYPE_CHECKING:
 @click.argument("playbook")
 @click.option("--server", required=True, help="ARM id, or a name only one server has.")
 @click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the playbook; repeatable.")
-@click.option("--dry-run", is_flag=True, help="Show what would be run; write nothing.")
+@click.option(
+    "--plan", "agreed", metavar="HASH", default=None, help="Carry out exactly the plan of this hash, or refuse."
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before starting.")
 @reach.with_config
 @reach.with_json
-def run(
-    playbook: str, server: str, given: tuple[str, ...], dry_run: bool, yes: bool, config: Path, as_json: bool
+def run(  # noqa: PLR0913  # one for each option
+    playbook: str,
+    server: str,
+    given: tuple[str, ...],
+    agreed: str | None,
+    dry_run: bool,
+    yes: bool,
+    config: Path,
+    as_json: bool,
 ) -> None:
     """Run PLAYBOOK for one server by hand.
 
@@ -37,14 +47,18 @@ def run(
 
     loaded = settings.load(config)
     logs.configure("warning")
-    asked = requests.RunRequest(playbook=playbook, server=server, by=reach.who(), params=_params(given))
+    asked = requests.RunRequest(playbook=playbook, server=server, by=reach.who(), params=params(given))
     if dry_run:
-        _show(reach.run(_plan(loaded, asked)), as_json)
+        from responder.cli import plan
+
+        plan.show_plan(reach.run(plan.planned(loaded, asked)), as_json)
         return
     if not yes and not _confirmed(f"Run {playbook} for {server}?"):
         raise errors.RefusedError("run.not-confirmed", "Nothing was started.", remedy="Answer y, or give --yes.")
     found = reach.run(
-        reach.either(loaded, lambda: _alone(loaded, asked, quiet=as_json), lambda: _together(loaded, asked))
+        reach.either(
+            loaded, lambda: _alone(loaded, asked, agreed, quiet=as_json), lambda: _together(loaded, asked, agreed)
+        )
     )
     _show(found, as_json)
     if found["state"] in ("failed", "cancelled"):
@@ -59,7 +73,7 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-def _params(given: tuple[str, ...]) -> dict[str, str]:
+def params(given: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for text in given:
         name, equals, value = text.partition("=")
@@ -69,22 +83,21 @@ def _params(given: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-async def _plan(loaded: settings.Settings, asked: requests.RunRequest) -> dict[str, Any]:
-    from responder import clock, playbook_files, steps
-    from responder.flow import requests, views
-
-    books = playbook_files.load_all(loaded.playbooks, steps.KINDS)
-    async with reach.reading(loaded) as store:
-        planned = await requests.planned(store, books, asked, clock.now())
-        return views.of_run(planned, {})
-
-
-async def _together(loaded: settings.Settings, asked: requests.RunRequest) -> dict[str, Any]:
-    body = {"playbook": asked.playbook, "server": asked.server, "by": asked.by, "params": dict(asked.params)}
+async def _together(loaded: settings.Settings, asked: requests.RunRequest, agreed: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "playbook": asked.playbook,
+        "server": asked.server,
+        "by": asked.by,
+        "params": dict(asked.params),
+    }
+    if agreed is not None:
+        body["plan"] = agreed
     return await reach.ask_daemon(loaded, "/api/v1/runs", body)
 
 
-async def _alone(loaded: settings.Settings, asked: requests.RunRequest, *, quiet: bool) -> dict[str, Any]:
+async def _alone(
+    loaded: settings.Settings, asked: requests.RunRequest, agreed: str | None, *, quiet: bool
+) -> dict[str, Any]:
     from responder import clock, service
     from responder.flow import requests, views
 
@@ -92,10 +105,13 @@ async def _alone(loaded: settings.Settings, asked: requests.RunRequest, *, quiet
         if await parts.store.estate.count() == 0:
             await service.refresh_inventory(parts)
         planned = await requests.planned(parts.store, parts.playbooks, asked, clock.now())
+        going_on = await requests.left_half_way(parts.store, planned) is not None
+        if agreed is not None or not going_on:
+            planned = await service.planner(parts).agreed(asked, clock.now(), agreed)
         found = await requests.submit_or_go_on(parts.store, planned)
         if await parts.store.register.daemons():  # they share the store with us, and carry it out
             return views.of_run(found)
-        click.echo(f"{'going on with' if found.id != planned.id else 'started'} {found.id}", err=True)
+        click.echo(f"{'going on with' if going_on else 'started'} {found.id}", err=True)
         try:
             async for state in service.one_run(parts).carry_out(found.id):
                 if not quiet:

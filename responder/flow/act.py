@@ -20,8 +20,8 @@ import structlog
 
 from responder import clock
 from responder import steps as kinds
-from responder.core import announcements, brakes, contexts, controls, errors, playbooks, runs, tolerances
-from responder.flow import braking, facts, gate, meaning, parking, stages, told, wakes
+from responder.core import announcements, brakes, controls, errors, playbooks, runs, tolerances
+from responder.flow import braking, gate, meaning, parking, situations, stages, told, wakes
 from responder.steps import doors
 from responder.store import sqlite
 
@@ -217,11 +217,8 @@ class Act:
         return await self._skip(run, why) if why else None
 
     async def _values(self, run: runs.Run, records: Mapping[str, runs.StepRecord]) -> meaning.Values:
-        found = await self._situation(run, controls.Standing())
-        situation = contexts.Situation(
-            server=found.server, tolerance=found.tolerance, outage=found.outage, decision=found.decision, run=run
-        )
-        return meaning.values(situation, records, self._kinds.declared)
+        situation = await situations.gather(self._store, run, self._defaults)
+        return meaning.values(situations.context(situation, run), records, self._kinds.declared)
 
     async def _act(
         self,
@@ -320,30 +317,10 @@ class Act:
             record=record,
             outputs={id_: one.output for id_, one in records.items() if one.state is runs.StepState.DONE},
             records=records,
-            situation=await self._situation(run, said),
+            situation=await situations.gather(self._store, run, self._defaults, said),
             doors=self._doors,
             now=clock.now(),
             save=nowhere,
-        )
-
-    async def _situation(self, run: runs.Run, said: controls.Standing) -> doors.Situation:
-        server = await self._store.estate.server(run.server_id)
-        if server is None:
-            raise errors.InputError(
-                "run.no-server", f"{run.server_id} is not in the inventory.", remedy="Refresh it, then retry the run."
-            )
-        outage, decision = await self._store.outages.get(run.outage_id) if run.outage_id else None, None
-        if outage is not None:
-            outage, decision = await facts.leading(self._store, server, outage)
-        gathered = await facts.gather(self._store, outage, [server], self._defaults) if outage else []
-        return doors.Situation(
-            server=server,
-            tolerance=tolerances.read(server.tags, defaults=self._defaults),
-            outage=outage,
-            facts=gathered[0] if gathered else None,
-            decision=decision,
-            consent=facts.newest_word(await self._store.runs.signals(run.id)),
-            said=said,
         )
 
     async def _cancel(

@@ -39,8 +39,8 @@ def unmet(playbook: playbooks.Playbook, known: Values) -> list[str]:
     """The requirements that do not hold, as sentences."""
     found = []
     for requirement in playbook.requires:
-        holds, why = _holds(requirement.that, known)
-        if not holds:
+        met, why = holds(requirement.that, known)
+        if not met:
             found.append(requirement.about + (f" (that cannot be told: {why})" if why else ""))
     return found
 
@@ -48,10 +48,10 @@ def unmet(playbook: playbooks.Playbook, known: Values) -> list[str]:
 def against(step: playbooks.Step, known: Values, outputs: Mapping[str, Mapping[str, Any]]) -> str:
     """Why the step is skipped; empty: it is not."""
     if isinstance(step.when, str):
-        holds, why = _holds(step.when, known) if step.when else (True, "")
+        met, why = holds(step.when, known) if step.when else (True, "")
     else:  # a snapshot from before conditions were expressions
-        holds, why = all(condition.holds(outputs) for condition in step.when), ""
-    return "" if holds else "its condition does not hold" + (f", as it cannot be told: {why}" if why else "")
+        met, why = all(condition.holds(outputs) for condition in step.when), ""
+    return "" if met else "its condition does not hold" + (f", as it cannot be told: {why}" if why else "")
 
 
 def given(step: playbooks.Step, known: Values) -> Mapping[str, Any] | None:
@@ -97,7 +97,26 @@ def notice(
     )
 
 
-def _holds(source: str, known: Values) -> tuple[bool, str]:
+def foreseen(value: Any, known: Values) -> Any:
+    """A setting as far as it can be filled in before any step has run; the rest stays as it is written."""
+    match value:
+        case str() if templates.OPEN in value:
+            found = templates.parts(value)
+            return "".join(p if isinstance(p, str) else _foreseen_hole(p.source, known) for p in found)
+        case list():
+            return [foreseen(item, known) for item in value]
+        case dict():
+            return {key: foreseen(item, known) for key, item in value.items()}
+    return value
+
+
+def _foreseen_hole(source: str, known: Values) -> str:
+    if "steps." in "".join(source.split()):
+        return f"${{{{{source}}}}}"
+    return templates.said(_or_none(source, known))
+
+
+def holds(source: str, known: Values) -> tuple[bool, str]:
     """Whether a condition holds, and why that cannot be told if so."""
     try:
         found = _LANGUAGE.evaluate(source, known)

@@ -62,11 +62,10 @@ async def planned(
         )
     server = await find_server(store, request.server)
     outage = await _outage_of(store, server)
-    cause = outage.id if outage else f"by-hand-{now:%Y%m%dT%H%M%S}"
-    past = await store.runs.of(server.id, outage.id) if outage else []
-    number = sum(run.playbook.name == playbook.name for run in past) + 1
+    # Named by counting, not by the clock: planned twice it is the same run, with the same names for what it makes.
+    past = await store.runs.of(server.id, outage.id if outage else None)
     run = runs.new(
-        id_=runs.run_id(playbook.name, server, cause, number),
+        id_=_id(playbook, server, outage.id if outage else "by-hand", past),
         server=server,
         outage_id=outage.id if outage else None,
         playbook=playbook,
@@ -79,6 +78,19 @@ async def planned(
         if precheck is not None:
             precheck(step, run, server)
     return run
+
+
+def _id(playbook: playbooks.Playbook, server: servers.Server, cause: str, past: Sequence[runs.Run]) -> runs.RunId:
+    """The run of this playbook that has not ended; else the first id after those of past runs, some of which may have
+    been forgotten since."""
+    for run in past:
+        if run.playbook.name == playbook.name and not run.state.ended:
+            return run.id
+    taken = {run.id for run in past}
+    number = sum(run.playbook.name == playbook.name for run in past) + 1
+    while runs.run_id(playbook.name, server, cause, number) in taken:
+        number += 1
+    return runs.run_id(playbook.name, server, cause, number)
 
 
 async def submit(store: sqlite.Store, run: runs.Run) -> runs.Run:
@@ -105,10 +117,14 @@ async def submit_or_go_on(store: sqlite.Store, run: runs.Run) -> runs.Run:
     Raises:
         RefusedError: a run of another playbook, or with other parameters, has not ended.
     """
+    return await left_half_way(store, run) or await submit(store, run)
+
+
+async def left_half_way(store: sqlite.Store, run: runs.Run) -> runs.Run | None:
+    """The run that the same request began earlier and that has not ended."""
     left = await store.runs.active_for(run.server_id)
-    if left is not None and (left.playbook.name, left.params) == (run.playbook.name, run.params):
-        return left
-    return await submit(store, run)
+    same = left is not None and (left.playbook.name, left.params) == (run.playbook.name, run.params)
+    return left if same else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from responder.core import decisions, playbooks, runs, servers
+from responder.core import decisions, plans, playbooks, runs, servers
 from responder.steps import doors, guard
 
 EFFECT = "idempotent"
@@ -22,6 +22,19 @@ OUTPUTS = (
     playbooks.Output(name="at", type=playbooks.Type.TIME, about="when it was pointed"),
     playbooks.Output(name="data_loss_s", type=playbooks.Type.DURATION, about="what was lost, as measured"),
 )
+
+
+def foresee(ctx: doors.Context) -> list[plans.Touch]:
+    """The record it would point.
+
+    Raises:
+        InputError: its zone is not configured.
+    """
+    followed = ctx.dns_record()
+    if followed is None:
+        return []
+    zone, name = followed
+    return [plans.Touch(verb="points", what=f"{zone.name}/{name}", detail="at the copy")]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from responder.core import errors, playbooks, restores, runs, servers
+from responder.core import errors, plans, playbooks, restores, runs, servers
 from responder.steps import doors, restore
 
 EFFECT = "idempotent"
@@ -27,6 +27,11 @@ OUTPUTS = (
 ANY_RUN = "any-run"
 
 _MAKERS = ("restore", "create_server")
+
+
+def foresee(ctx: doors.Context) -> list[plans.Touch]:
+    """The copy of this very run; a second attempt's has another name, and its tag."""
+    return [plans.Touch(verb="deletes", what="the copy that this run made", detail="and nothing else")]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

@@ -6,7 +6,7 @@ import string
 from collections.abc import Mapping
 from datetime import timedelta
 
-from responder.core import announcements, durations, playbooks, regions, runs
+from responder.core import announcements, durations, plans, playbooks, regions, runs
 from responder.steps import doors
 
 EFFECT = "idempotent"
@@ -22,6 +22,11 @@ OUTPUTS = (
     playbooks.Output(name="subject", about="the line as it was told"),
     playbooks.Output(name="to", about="the owner that it was told to"),
 )
+
+
+def foresee(ctx: doors.Context) -> list[plans.Touch]:
+    """Whom it would tell."""
+    return [plans.Touch(verb="tells", what=ctx.situation.tolerance.owner or "the team", detail="by every channel")]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

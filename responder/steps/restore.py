@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder import clock
-from responder.core import decisions, errors, playbooks, regions, restore_times, restores, runs, servers
+from responder.core import decisions, errors, plans, playbooks, regions, restore_times, restores, runs, servers
 from responder.steps import doors
 
 EFFECT = "once"
@@ -79,6 +79,16 @@ def precheck(step: playbooks.Step, run: runs.Run, server: servers.Server) -> Non
     source = step.settings.get("from")
     if source == IN_TIME or (source != GEO and run.params.get("from") == IN_TIME):
         restores.moment_of(str(run.params.get("to") or ""), server, run.created_at)
+
+
+def foresee(ctx: doors.Context) -> list[plans.Touch]:
+    """The copy it would ask for.
+
+    Raises:
+        InputError: there is nowhere to restore to.
+    """
+    target, region = _target(ctx, 1)
+    return [plans.Touch(verb="creates", what=target, detail=f"in {region}, from the newest geo-redundant backup")]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from responder import clock
 from responder.core import controls, durations, errors, outages, runs
-from responder.flow import braking, reading, requests, views
+from responder.flow import braking, plans, reading, requests, views
 from responder.web import answers, desk
 
 _WORDS = {topic.value: topic for topic in controls.WORDS}
@@ -33,6 +33,7 @@ class Api:
         app.router.add_post("/api/v1/events/reparse", self._guarded(self.reparse))
         app.router.add_get("/api/v1/inventory", self._guarded(self.inventory))
         app.router.add_get("/api/v1/runs", self._guarded(self.runs))
+        app.router.add_post("/api/v1/plans", self._guarded(self.plan))
         app.router.add_post("/api/v1/runs", self._guarded(self.submit))
         app.router.add_get("/api/v1/freezes", self._guarded(self.freezes))
         app.router.add_post("/api/v1/freezes", self._guarded(self.freeze))
@@ -94,22 +95,32 @@ class Api:
         self._desk.assess.ring()
         return {"lifted": [views.of_freeze(one) for one in lifted]}
 
+    async def plan(self, request: web.Request) -> views.Json:
+        """What a run by hand would do: `{"playbook", "server", "by", "params"}`. Starts nothing."""
+        _, plan = await self._planner().plan(_asked(await _object(request)), clock.now())
+        return plans.as_json(plan)
+
     async def submit(self, request: web.Request) -> views.Json:
-        """Start a playbook by hand: `{"playbook", "server", "by", "params"}`."""
+        """Start a playbook by hand: `{"playbook", "server", "by", "params", "plan"}`.
+
+        With the hash of a plan, exactly that is started, or nothing.
+        """
         body = await _object(request)
-        params = body.get("params") or {}
-        if not isinstance(params, dict):
-            raise errors.InputError("api.not-an-object", "`params` is no object.", remedy='Send {"name": value}.')
-        asked = requests.RunRequest(
-            playbook=str(body.get("playbook", "")),
-            server=str(body.get("server", "")),
-            by=_person(body),
-            params=params,
-        )
-        run = await requests.planned(self._store, self._desk.playbooks, asked, clock.now())
+        agreed = body.get("plan")
+        run = await self._planner().agreed(_asked(body), clock.now(), str(agreed) if agreed is not None else None)
         await requests.submit(self._store, run)
         self._desk.act.ring()
         return views.of_run(run)
+
+    def _planner(self) -> plans.Planner:
+        config = self._desk.config
+        return plans.Planner(
+            store=self._store,
+            books=self._desk.playbooks,
+            rules=plans.rules(config),
+            defaults=config.tolerance(),
+            registry=self._desk.registry,
+        )
 
     async def reparse(self, request: web.Request) -> views.Json:
         """Read arrivals in the quarantine again: `{"ids": ["q1", ...]}` or `{"all": true}`."""
@@ -161,6 +172,16 @@ def _braked(body: dict[str, Any]) -> braking.Asked:
     texts = {name: str(body.get(name) or "") for name in ("reason", "region", "server", "wave")}
     parsed = durations.parse(str(lasts), place="for") if lasts else None
     return braking.Asked(by=_person(body), lasts=parsed, **texts)
+
+
+def _asked(body: dict[str, Any]) -> requests.RunRequest:
+    """A run by hand, as the body asks for it."""
+    params = body.get("params") or {}
+    if not isinstance(params, dict):
+        raise errors.InputError("api.not-an-object", "`params` is no object.", remedy='Send {"name": value}.')
+    return requests.RunRequest(
+        playbook=str(body.get("playbook", "")), server=str(body.get("server", "")), by=_person(body), params=params
+    )
 
 
 async def _object(request: web.Request) -> dict[str, Any]:

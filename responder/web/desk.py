@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from responder import settings
+from responder import settings, steps
 from responder.core import playbooks
 from responder.flow import intake, listening, wakes
 from responder.store import sqlite
@@ -22,3 +22,4 @@ class Desk:
     sources: Sequence[listening.Ear]
     assess: wakes.Wake
     act: wakes.Wake
+    registry: steps.Registry = steps.BUILT_IN

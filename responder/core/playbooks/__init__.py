@@ -13,7 +13,7 @@ prose       a playbook as it is read aloud
 from __future__ import annotations
 
 from responder.core.playbooks.declared import Complaint, Expressions, Kind, Output, Setting, Unknown, described, named
-from responder.core.playbooks.prose import prose
+from responder.core.playbooks.prose import aloud
 from responder.core.playbooks.reading import Examined, Language, examine
 from responder.core.playbooks.schema import schema
 from responder.core.playbooks.shapes import Condition, Notice, Parameter, Playbook, Requirement, Step
@@ -35,10 +35,10 @@ __all__ = [  # callers say `playbooks.X`, wherever X lies in here
     "Step",
     "Type",
     "Unknown",
+    "aloud",
     "described",
     "examine",
     "meant",
     "named",
-    "prose",
     "schema",
 ]

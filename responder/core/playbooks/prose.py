@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator, Mapping
 
 from responder.core import durations
 from responder.core.playbooks import declared, shapes, templates
 
+_WIDTH = 118
 EFFECTS = {
     "read": "It only reads.",
     "idempotent": "Done twice, it ends the same.",
@@ -14,9 +17,9 @@ EFFECTS = {
 }
 
 
-def prose(book: shapes.Playbook, kinds: Mapping[str, declared.Kind]) -> str:
+def aloud(book: shapes.Playbook, kinds: Mapping[str, declared.Kind]) -> str:
     """The whole playbook in sentences, with a paragraph for each step."""
-    parts = [f"{book.name}: {book.title}", _one_line(book.purpose)]
+    parts = [f"{book.name}: {book.title}", textwrap.fill(_one_line(book.purpose), _WIDTH)]
     if book.requires:
         parts.append("\n".join(["Before it starts, this must hold:", *_requires(book)]))
     if book.parameters:
@@ -52,12 +55,13 @@ def _step(number: int, step: shapes.Step, book: shapes.Playbook, kinds: Mapping[
         lines.append(f"   {_sentence(kind.about)} {EFFECTS[kind.effect]} [{kind.name}]")
     lines += [f"   {line}" for line in _terms(step, book)]
     lines += [f"   {name}: {_value(value)}" for name, value in step.settings.items()]
-    return "\n".join(lines)
+    wrapped = [textwrap.wrap(line, _WIDTH, subsequent_indent="   ", break_long_words=False) for line in lines]
+    return "\n".join(line for each in wrapped for line in each)
 
 
 def _terms(step: shapes.Step, book: shapes.Playbook) -> Iterator[str]:
     if step.when:
-        yield f"Only if {condition(step)}."
+        yield f"Only if {_condition(step)}."
     if step.timeout:
         yield f"It has failed when it is not done within {durations.show(step.timeout)}."
     if step.attempts != 5 or step.first:
@@ -71,11 +75,14 @@ def _terms(step: shapes.Step, book: shapes.Playbook) -> Iterator[str]:
         yield "When it has failed for good, the run ends as done."
 
 
-def condition(step: shapes.Step) -> str:
-    """What a step is skipped without, as it is written."""
-    if isinstance(step.when, str):
-        return _one_line(step.when)
-    return " and ".join(f"{one.step}.{one.output} is {' or '.join(one.equals)}" for one in step.when)
+def _condition(step: shapes.Step) -> str:
+    """What a step is skipped without: `verdict of restore is "restored"`."""
+    if not isinstance(step.when, str):
+        return " and ".join(f"{one.output} of {one.step} is {' or '.join(one.equals)}" for one in step.when)
+    said = re.sub(r"\bsteps\.(\w+)\.(\w+)", r"\2 of \1", _one_line(step.when))
+    for sign, word in ((" == ", " is "), (" != ", " is not "), (" && ", " and "), (" || ", " or ")):
+        said = said.replace(sign, word)
+    return said
 
 
 def _pauses(step: shapes.Step) -> str:
