@@ -41,6 +41,7 @@ from responder.flow import (
     watch,
 )
 from responder.flow import inventory as inventory_stage
+from responder.outward import http, programs
 from responder.postgres import addresses, probes, verification
 from responder.steps import doors
 from responder.store import instances, stores
@@ -178,6 +179,8 @@ def _doors(config: settings.Settings, store: stores.Store, cloud: clients.Client
         outbox=store.outbox,
         records=records.Records(store),
         rules=plans.rules(config),
+        http=http.Http(config.steps.http_request),
+        programs=programs.Programs(config.steps.command),
     )
 
 
@@ -212,8 +215,7 @@ def planner(parts: Parts) -> plans.Planner:
     return plans.Planner(
         store=parts.store,
         books=parts.playbooks,
-        rules=parts.doors.rules,
-        defaults=parts.config.tolerance(),
+        config=parts.config,
         registry=parts.registry,
     )
 

@@ -28,8 +28,7 @@ async def planned(loaded: settings.Settings, asked: requests.RunRequest) -> dict
         planner = plans.Planner(
             store=store,
             books=library.playbooks,
-            rules=plans.rules(loaded),
-            defaults=loaded.tolerance(),
+            config=loaded,
             registry=registry,
         )
         _, plan = await planner.plan(asked, clock.now())

@@ -13,9 +13,10 @@ from typing import Any
 
 from responder import settings
 from responder import steps as kinds
-from responder.core import contexts, errors, plans, playbooks, runs, tolerances
+from responder.core import contexts, errors, plans, playbooks, runs
 from responder.core.playbooks import templates
 from responder.flow import meaning, requests, situations
+from responder.outward import http, programs
 from responder.steps import doors
 from responder.store import stores
 
@@ -26,9 +27,13 @@ class Planner:
 
     store: stores.Store
     books: Mapping[str, playbooks.Playbook]
-    rules: doors.Rules
-    defaults: tolerances.Tolerance
+    config: settings.Settings
     registry: kinds.Registry = field(default=kinds.BUILT_IN)
+
+    @property
+    def rules(self) -> doors.Rules:
+        """What steps are limited by."""
+        return rules(self.config)
 
     async def plan(self, request: requests.RunRequest, now: datetime) -> tuple[runs.Run, plans.Plan]:
         """The run that the request would submit, and what it would do.
@@ -37,7 +42,7 @@ class Planner:
             InputError: unknown playbook, parameter or server.
         """
         run = await requests.planned(self.store, self.books, request, now)
-        situation = await situations.gather(self.store, run, self.defaults)
+        situation = await situations.gather(self.store, run, self.config.tolerance())
         known = meaning.values(situations.context(situation, run), {}, self.registry.declared)
         server, tolerance = situation.server, situation.tolerance
         plan = plans.Plan(
@@ -108,7 +113,7 @@ class Planner:
             foresee = getattr(kind, "foresee", None)
             if foresee is None:
                 return (() if kind.EFFECT == "read" else None), ""
-            found: Sequence[plans.Touch] = foresee(_context(run, step, situation, self.rules, now))
+            found: Sequence[plans.Touch] = foresee(_context(self, run, step, situation, now))
             return tuple(found), ""
         except errors.InputError as error:
             return (), str(error)
@@ -171,10 +176,10 @@ def _requirement(one: playbooks.Requirement, known: meaning.Values) -> plans.Req
 
 
 def _context(
-    run: runs.Run, step: playbooks.Step, situation: doors.Situation, rules_: doors.Rules, now: datetime
+    planner: Planner, run: runs.Run, step: playbooks.Step, situation: doors.Situation, now: datetime
 ) -> doors.Context:
     """What a step kind is given to look ahead: the rules, and no door that leads anywhere."""
-    closed: Any = _Closed()
+    closed: Any = doors.Closed()
 
     async def nowhere(_: Mapping[str, Any]) -> None:
         raise AssertionError("a plan writes nothing")
@@ -185,17 +190,18 @@ def _context(
         record=runs.StepRecord(id=step.id, state=runs.StepState.BEGUN, attempts=1, started_at=now),
         outputs={},
         situation=situation,
-        doors=doors.Doors(control_plane=closed, dns=closed, databases=closed, outbox=closed, rules=rules_),
+        doors=doors.Doors(
+            control_plane=closed,
+            dns=closed,
+            databases=closed,
+            outbox=closed,
+            rules=planner.rules,
+            http=http.Http(planner.config.steps.http_request),
+            programs=programs.Programs(planner.config.steps.command),
+        ),
         now=now,
         save=nowhere,
     )
-
-
-class _Closed:
-    """A door while a plan is made."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"a plan asks nobody, and wanted {name}")
 
 
 def _is_later(source: str) -> bool:

@@ -19,12 +19,14 @@ import structlog
 from responder.core import errors, playbooks, runs
 from responder.steps import (
     check_peace,
+    command,
     copy_firewall_rules,
     copy_parameters,
     cut_over,
     discard_copy,
     doors,
     hold,
+    http_request,
     measure_replica,
     notify,
     promote_replica,
@@ -87,11 +89,13 @@ class Registry:
 
 _MODULES: Mapping[str, object] = {
     "check_peace": check_peace,
+    "command": command,
     "copy_firewall_rules": copy_firewall_rules,
     "copy_parameters": copy_parameters,
     "cut_over": cut_over,
     "discard_copy": discard_copy,
     "hold": hold,
+    "http_request": http_request,
     "measure_replica": measure_replica,
     "notify": notify,
     "promote_replica": promote_replica,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import structlog
 
 from responder.core import (
     announcements,
+    calls,
     changes,
     configurations,
     controls,
@@ -131,6 +132,32 @@ class Outbox(Protocol):
     async def put(self, announcements: list[announcements.Announcement]) -> None: ...
 
 
+class Http(Protocol):
+    """Other systems over HTTP, as far as the settings list them."""
+
+    def judge(self, call: calls.Call) -> None: ...
+
+    async def send(self, call: calls.Call) -> calls.Answer: ...
+
+
+class Programs(Protocol):
+    """Programs of this machine, as far as the settings list them."""
+
+    def judge(self, program: str) -> None: ...
+
+    async def run(
+        self, program: str, arguments: Sequence[str], variables: Mapping[str, str], limit: timedelta
+    ) -> calls.Ended: ...
+
+
+class Closed:
+    """A door that leads nowhere."""
+
+    def __getattr__(self, name: str) -> Any:
+        text = f"This step may not ask for anything here ({name})."
+        raise errors.InputError("doors.closed", text, remedy="Nothing is set up behind that door.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """The settings that steps need."""
@@ -153,6 +180,8 @@ class Doors:
     outbox: Outbox
     records: Records
     rules: Rules
+    http: Http = field(default_factory=lambda: cast("Http", Closed()))
+    programs: Programs = field(default_factory=lambda: cast("Programs", Closed()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

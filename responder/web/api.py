@@ -117,8 +117,7 @@ class Api:
         return plans.Planner(
             store=self._store,
             books=self._desk.playbooks,
-            rules=plans.rules(config),
-            defaults=config.tolerance(),
+            config=config,
             registry=self._desk.registry,
         )
 
