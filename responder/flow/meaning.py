@@ -101,6 +101,9 @@ def foreseen(value: Any, known: Values) -> Any:
     """A setting as far as it can be filled in before any step has run; the rest stays as it is written."""
     match value:
         case str() if templates.OPEN in value:
+            source = templates.alone(value)
+            if source is not None and not _is_later(source):
+                return templates.plain(_or_none(source, known))
             found = templates.parts(value)
             return "".join(p if isinstance(p, str) else _foreseen_hole(p.source, known) for p in found)
         case list():
@@ -110,8 +113,12 @@ def foreseen(value: Any, known: Values) -> Any:
     return value
 
 
+def _is_later(source: str) -> bool:
+    return "steps." in "".join(source.split())
+
+
 def _foreseen_hole(source: str, known: Values) -> str:
-    if "steps." in "".join(source.split()):
+    if _is_later(source):
         return f"${{{{{source}}}}}"
     return templates.said(_or_none(source, known))
 

@@ -88,7 +88,8 @@ class Planner:
         when = step.when if isinstance(step.when, str) else ""
         later, moving = _is_later(when), _moves(when)
         holds = None if later or (when and moving) else not meaning.against(step, known, {})
-        shown = {name: meaning.foreseen(value, known) for name, value in step.settings.items()}
+        foreseen = {name: meaning.foreseen(value, known) for name, value in step.settings.items()}
+        shown = {name: value for name, value in foreseen.items() if value is not None}
         settled = meaning.settled(step, kind, shown)
         touches, obstacle = self._foreseen(run, settled, situation, now) if holds is not False else ((), "")
         return plans.Step(
@@ -195,6 +196,7 @@ def _context(
             dns=closed,
             databases=closed,
             outbox=closed,
+            records=closed,
             rules=planner.rules,
             http=http.Http(planner.config.steps.http_request),
             programs=programs.Programs(planner.config.steps.command),

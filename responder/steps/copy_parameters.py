@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from responder.core import changes, configurations, playbooks, runs, servers
+from responder.core import changes, configurations, plans, playbooks, runs, servers
 from responder.steps import changing, doors
 
 EFFECT = "idempotent"
@@ -19,6 +19,12 @@ OUTPUTS = (
     playbooks.Output(name="written", type=playbooks.Type.NUMBER, about="how many were written"),
     playbooks.Output(name="refused", type=playbooks.Type.MAP, about="what Azure refused, and why"),
 )
+
+
+def foresee(ctx: doors.Context) -> list[plans.Touch]:
+    """What it would write; which parameters were captured is only seen then."""
+    detail = "to those captured of the server, with a restart if need be"
+    return [plans.Touch(verb="changes", what="server parameters of the copy", detail=detail)]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

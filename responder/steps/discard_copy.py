@@ -30,7 +30,10 @@ _MAKERS = ("restore", "create_server")
 
 
 def foresee(ctx: doors.Context) -> list[plans.Touch]:
-    """The copy of this very run; a second attempt's has another name, and its tag."""
+    """The copy of this very run, or the one that is named."""
+    if ctx.setting("of") == ANY_RUN:
+        named = str(ctx.setting("copy", "the one copy that earlier runs have left"))
+        return [plans.Touch(verb="deletes", what=named, detail="if it was made from this server and nobody uses it")]
     return [plans.Touch(verb="deletes", what="the copy that this run made", detail="and nothing else")]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from responder.core import changes, decisions, errors, playbooks, restores, runs, servers
+from responder.core import changes, decisions, errors, plans, playbooks, restores, runs, servers
 from responder.steps import doors, guard
 
 EFFECT = "once"
@@ -31,6 +31,12 @@ _NOT_TAKEN = {"ServerIsBusy", "ServerBusy", "ServerIsNotReady", "Conflict"}
 """It may be busy with a promotion of ours whose answer was lost."""
 _UNKNOWN_LOSS = timedelta(days=3650)
 """A lag that nobody knows has no bound, other than that of a backup."""
+
+
+def foresee(ctx: doors.Context) -> list[plans.Touch]:
+    """The replica that an earlier step chooses."""
+    chosen = str(ctx.run.params.get("replica") or "the read replica with the newest row")
+    return [plans.Touch(verb="promotes", what=chosen, detail="to a server of its own, for good")]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

@@ -88,7 +88,10 @@ def foresee(ctx: doors.Context) -> list[plans.Touch]:
         InputError: there is nowhere to restore to.
     """
     target, region = _target(ctx, 1)
-    return [plans.Touch(verb="creates", what=target, detail=f"in {region}, from the newest geo-redundant backup")]
+    source = "from the newest geo-redundant backup"
+    if ctx.setting("from", GEO) == IN_TIME:
+        source = f"as the server was at {ctx.setting('to', 'the last moment there is')}"
+    return [plans.Touch(verb="creates", what=target, detail=f"in {region}, {source}")]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:
