@@ -1,4 +1,4 @@
-"""`notify`: tell the team, and the owner if the server names one. The words are the playbook's, $names filled in."""
+"""`notify`: tell the team, and the owner if the server names one. The words are the playbook's."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
 
 
 def vocabulary(ctx: doors.Context) -> Mapping[str, str]:
-    """The names a playbook's text may use, and what they stand for now."""
+    """The `$names` of texts from before there were expressions: runs that began then have them in their snapshot."""
     server, decision = ctx.situation.server, ctx.situation.decision
     pair, loss = ctx.target_region(), ctx.output_of("verify").get("data_loss_s")
     downtime, waiting = _downtimes(ctx)

@@ -225,6 +225,12 @@ class Stage:
             save=self._save,
         )
 
+    def alone(self, kind: Any, **given: Any) -> doors.Context:
+        """A context for a step kind that no shipped playbook uses, with these settings."""
+        ctx = self.context("restore", outputs={})
+        step = playbooks.Step(id="alone", kind=kind.__name__, settings=given)
+        return replace(ctx, step=meaning.settled(step, playbooks.described(kind.__name__, kind), None))
+
     def _settled(self, step: playbooks.Step, outputs: Mapping[str, Mapping[str, Any]]) -> playbooks.Step:
         """The step as the stage of runs gives it to its kind: every expression filled in."""
         facts = self.facts

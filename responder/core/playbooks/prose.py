@@ -19,11 +19,11 @@ EFFECTS = {
 
 def aloud(book: shapes.Playbook, kinds: Mapping[str, declared.Kind]) -> str:
     """The whole playbook in sentences, with a paragraph for each step."""
-    parts = [f"{book.name}: {book.title}", textwrap.fill(_one_line(book.purpose), _WIDTH)]
+    parts = [_wrapped(f"{book.name}: {book.title}"), textwrap.fill(_one_line(book.purpose), _WIDTH)]
     if book.requires:
         parts.append("\n".join(["Before it starts, this must hold:", *_requires(book)]))
     if book.parameters:
-        parts.append("\n".join(["What may be set:", *(f"  {_parameter(p)}" for p in book.parameters)]))
+        parts.append("\n".join(["What may be set:", *(_wrapped(f"  {_parameter(p)}") for p in book.parameters)]))
     parts.append("What happens, in this order:")
     parts += [_step(number, step, book, kinds) for number, step in enumerate(book.steps, 1)]
     if book.notices:
@@ -32,7 +32,7 @@ def aloud(book: shapes.Playbook, kinds: Mapping[str, declared.Kind]) -> str:
 
 
 def _requires(book: shapes.Playbook) -> Iterator[str]:
-    return (f"  - {one.about} ({one.that})" for one in book.requires)
+    return (_wrapped(f"  - {one.about} ({_one_line(one.that)})") for one in book.requires)
 
 
 def _parameter(parameter: shapes.Parameter) -> str:
@@ -44,7 +44,7 @@ def _parameter(parameter: shapes.Parameter) -> str:
 
 
 def _notices(book: shapes.Playbook) -> Iterator[str]:
-    return (f"  - {one.on}: {one.subject}" for one in book.notices)
+    return (_wrapped(f"  - {one.on}: {one.subject}") for one in book.notices)
 
 
 def _step(number: int, step: shapes.Step, book: shapes.Playbook, kinds: Mapping[str, declared.Kind]) -> str:
@@ -55,8 +55,7 @@ def _step(number: int, step: shapes.Step, book: shapes.Playbook, kinds: Mapping[
         lines.append(f"   {_sentence(kind.about)} {EFFECTS[kind.effect]} [{kind.name}]")
     lines += [f"   {line}" for line in _terms(step, book)]
     lines += [f"   {name}: {_value(value)}" for name, value in step.settings.items()]
-    wrapped = [textwrap.wrap(line, _WIDTH, subsequent_indent="   ", break_long_words=False) for line in lines]
-    return "\n".join(line for each in wrapped for line in each)
+    return "\n".join(_wrapped(line) for line in lines)
 
 
 def _terms(step: shapes.Step, book: shapes.Playbook) -> Iterator[str]:
@@ -98,6 +97,10 @@ def _times(count: int) -> str:
 
 def _value(value: object) -> str:
     return _one_line(value) if isinstance(value, str) else str(value)
+
+
+def _wrapped(line: str) -> str:
+    return "\n".join(textwrap.wrap(line, _WIDTH, subsequent_indent="    ", break_long_words=False))
 
 
 def _one_line(text: str) -> str:
