@@ -43,9 +43,7 @@ def test_every_name_of_the_vocabulary_is_described() -> None:
 
 def test_the_example_of_a_step_kind_loads_and_passes_its_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, test = re.findall(r"^```python\n(.*?)^```", PLAYBOOKS, re.MULTILINE | re.DOTALL)
-    (points,) = re.findall(
-        r"^```toml\n\[project.entry-points.\"(.*?)\"\]\n(.*?)^```", PLAYBOOKS, re.MULTILINE | re.DOTALL
-    )
+    ((group, points),) = re.findall(r"^\[project.entry-points.\"(.*?)\"\]\n(.*?)^```", PLAYBOOKS, re.M | re.DOTALL)
     (tmp_path / "hold_jobs.py").write_text(kind)
     info = tmp_path / "example-1.0.dist-info"
     info.mkdir()
