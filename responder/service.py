@@ -35,6 +35,7 @@ from responder.flow import (
     plans,
     reconcile,
     records,
+    retention,
     sharing,
     stages,
     wakes,
@@ -311,7 +312,9 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         parts.wakes["assess"],
     )
     watcher = watch.Watch(parts.store, parts.databases.probe, pace, parts.wakes["assess"])
-    return {"inventory": lister.run, "watch": watcher.run, "capture": capturer(parts).run}
+    keeping = config.retention
+    cleaner = retention.Retention(parts.store.retention, retention.ages(keeping.ages()), keeping.every)
+    return {"inventory": lister.run, "watch": watcher.run, "capture": capturer(parts).run, "retention": cleaner.run}
 
 
 def capturer(parts: Parts) -> capture.Capture:

@@ -27,6 +27,7 @@ from responder.core import (
 from responder.settings.control import Brakes
 from responder.settings.deciding import Belief, Decision, Probes, Suspicion, Tolerance
 from responder.settings.fields import Duration, Part, Region, Secret, ZoneName
+from responder.settings.keeping import Retention
 from responder.settings.places import Azure, Channel, DnsZone, Postgres, Restore, Store
 from responder.settings.sources import Checkpoints, EventHub, Hearing, Reconciliation
 from responder.settings.steps import Command, HttpRequest, Steps
@@ -57,6 +58,7 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
     "Reconciliation",
     "Region",
     "Restore",
+    "Retention",
     "Secret",
     "Settings",
     "Steps",
@@ -82,6 +84,8 @@ class Settings(Part):
     Empty: only what `mode` and tags say. With `mode: shadow` it changes nothing."""
     store: Store = Store()
     """The journal."""
+    retention: Retention = Retention()
+    """How long the journal keeps what is done with."""
     azure: Azure = Azure()
     """The cloud we ask and act in."""
     event_hubs: tuple[EventHub, ...] = ()

@@ -20,6 +20,7 @@ from responder.store import (
     outages,
     outbox,
     polls,
+    retention,
     runs,
 )
 
@@ -53,6 +54,7 @@ class Store:
     polls: polls.Polls
     configurations: configurations.Configurations
     brakes: brakes.Brakes
+    retention: retention.Retention
     register: instances.Instances
     tenure: instances.Tenure
     """This process among those that share the store."""
@@ -85,6 +87,7 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         polls=polls.Polls(base),
         configurations=configurations.Configurations(base),
         brakes=brakes.Brakes(base),
+        retention=retention.Retention(base),
         register=instances.Instances(base),
         tenure=tenure,
         lock=lock,

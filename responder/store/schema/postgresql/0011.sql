@@ -1,0 +1,1 @@
+CREATE INDEX latest_decisions_by_decision ON latest_decisions (decision_id);
