@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import structlog
 
 from responder import clock
 from responder.azure import errors as meanings
-from responder.core import errors, regions, servers
+from responder.core import errors, regions, servers, tolerances
 
 if TYPE_CHECKING:
     from azure.mgmt.resourcegraph.aio import ResourceGraphClient
@@ -29,6 +30,19 @@ QUERY = (
     " | where type in~ ('microsoft.dbforpostgresql/flexibleservers', 'microsoft.dbforpostgresql/servers')"
     " | project id, name, type, location, resourceGroup, subscriptionId, tags, sku, properties"
     " | order by id asc"  # pages are stable only in an order
+)
+PLACES = (
+    "resourcecontainers"
+    " | where type =~ 'microsoft.resources/subscriptions/resourcegroups'"
+    " | project id, name, type, location, subscriptionId"
+    " | order by id asc"
+)
+"""A group lies in a region: while that is down, it takes no writes, and neither does a DNS zone in it."""
+ZONES = (
+    "resources"
+    " | where type =~ 'microsoft.network/dnszones'"
+    " | project id, name, type, resourceGroup, subscriptionId"
+    " | order by id asc"
 )
 _PAGE = 1000
 _SUBSCRIPTIONS = 1000
@@ -64,21 +78,57 @@ async def list_servers(subscriptions: Sequence[str], graph: ResourceGraphClient)
     """
     seen_at = clock.now()
     found: list[servers.Server] = []
+    quota = _Quota()
     for start in range(0, len(subscriptions), _SUBSCRIPTIONS):
-        for row in await _rows(list(subscriptions[start : start + _SUBSCRIPTIONS]), graph):
+        these = list(subscriptions[start : start + _SUBSCRIPTIONS])
+        listed = []
+        for row in await _rows(QUERY, these, graph, quota):
             server = server_of(row, seen_at)
             if server is None:
                 _log.warning("azure.inventory-row-unreadable", resource=str(row.get("id")))
             else:
-                found.append(server)
+                listed.append(server)
+        if any(_names_a_place(server) for server in listed):
+            groups, zones = await _rows(PLACES, these, graph, quota), await _rows(ZONES, these, graph, quota)
+            listed = placed(listed, groups, zones)
+        found += listed
     return found
 
 
-async def _rows(subscriptions: list[str], graph: ResourceGraphClient) -> list[Mapping[str, Any]]:
+def placed(
+    listed: Sequence[servers.Server], groups: Sequence[Mapping[str, Any]], zones: Sequence[Mapping[str, Any]]
+) -> list[servers.Server]:
+    """The servers, with the regions in which the group for their copy and the zone of their record lie. Pure."""
+    lies = {_group_key(row, "name"): regions.normalise(str(row.get("location", ""))) for row in groups}
+    zone_lies = {str(row.get("name", "")).lower(): lies.get(_group_key(row, "resourceGroup")) for row in zones}
+    found = []
+    for server in listed:
+        if _names_a_place(server):
+            told = tolerances.read(server.tags)
+            group = lies.get((server.subscription_id, (told.target_group or "").lower()))
+            zone = zone_lies.get(told.dns.zone) if told.dns else None
+            server = replace(server, target_group_region=group, zone_region=zone)
+        found.append(server)
+    return found
+
+
+def _names_a_place(server: servers.Server) -> bool:
+    return any(tag.strip().lower() in ("outage-target-group", "outage-dns") for tag in server.tags)
+
+
+def _group_key(row: Mapping[str, Any], name: str) -> tuple[str, str]:
+    return str(row.get("subscriptionId", "")).lower(), str(row.get(name, "")).lower()
+
+
+async def _rows(
+    query: str, subscriptions: list[str], graph: ResourceGraphClient, quota: _Quota
+) -> list[Mapping[str, Any]]:
+    if quota.pause:
+        await asyncio.sleep(quota.pause.total_seconds())
     rows: list[Mapping[str, Any]] = []
-    token, quota = None, _Quota()
+    token = None
     while True:
-        page = await _ask(subscriptions, token, graph, quota)
+        page = await _ask(query, subscriptions, token, graph, quota)
         rows.extend(page.data)
         token = page.skip_token
         if not token:
@@ -87,13 +137,15 @@ async def _rows(subscriptions: list[str], graph: ResourceGraphClient) -> list[Ma
             await asyncio.sleep(quota.pause.total_seconds())
 
 
-async def _ask(subscriptions: list[str], token: str | None, graph: ResourceGraphClient, quota: _Quota) -> Any:
+async def _ask(
+    query: str, subscriptions: list[str], token: str | None, graph: ResourceGraphClient, quota: _Quota
+) -> Any:
     """One page. Waits as long as the quota says when it is used up, and a little when there is no answer."""
     from azure.mgmt.resourcegraph import models
 
     request = models.QueryRequest(
         subscriptions=subscriptions,
-        query=QUERY,
+        query=query,
         options=models.QueryRequestOptions(
             top=_PAGE, skip_token=token, result_format="objectArray", allow_partial_scopes=False
         ),
@@ -137,11 +189,27 @@ def server_of(row: Mapping[str, Any], seen_at: datetime) -> servers.Server | Non
         state=str(properties.get("userVisibleState" if single else "state") or ""),
         tags={str(k): str(v) for k, v in _child(row, "tags").items()},
         public_access=str(network.get("publicNetworkAccess", "Enabled")).lower() != "disabled",
+        **_shape(properties),
         seen_at=seen_at,
         backups_since=_moment(properties.get("earliestRestoreDate") or backup.get("earliestRestoreDate")),
         replica_of=_primary(properties),
         backup_retention_days=_whole(backup.get("backupRetentionDays")),
     )
+
+
+def _shape(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides which ways out there are. Single Server shows none of it but keys, which it keeps apart."""
+    standby, key = _child(properties, "highAvailability"), _child(properties, "dataEncryption")
+    network, nodes = _child(properties, "network"), _child(properties, "cluster").get("clusterSize")
+    return {
+        "zone": str(properties.get("availabilityZone") or ""),
+        "high_availability": str(standby.get("mode") or ""),
+        "elastic": isinstance(nodes, int) and nodes > 0,
+        "own_key": str(key.get("type") or "").lower() == "azurekeyvault",
+        "geo_key": bool(key.get("geoBackupKeyURI")),
+        "geo_key_status": str(key.get("geoBackupEncryptionKeyStatus") or ""),
+        "subnet": str(network.get("delegatedSubnetResourceId") or ""),
+    }
 
 
 def _storage_gb(storage: Mapping[str, Any]) -> int | None:

@@ -25,6 +25,7 @@ class Estate:
         self._groups: dict[regions.RegionName, dict[Kind, list[servers.Server]]] = defaultdict(dict)
         for server in self._by_id.values():
             self._groups[server.region].setdefault(_kind(server), []).append(server)
+        self._replicas = _replicas(self._by_id.values())
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -38,6 +39,10 @@ class Estate:
     def get(self, id_: servers.ServerId) -> servers.Server | None:
         """The server of that id."""
         return self._by_id.get(id_)
+
+    def replicas_of(self, id_: servers.ServerId) -> list[servers.Server]:
+        """The read replicas of that server."""
+        return self._replicas.get(id_, [])
 
     def in_region(self, region: regions.RegionName) -> list[servers.Server]:
         """Every server of a region."""
@@ -77,7 +82,16 @@ class Estate:
                 after._groups[server.region][key[1]] = list(after._groups[server.region].get(key[1], ()))
             own.add(key)
             after._groups[server.region][key[1]].append(server)
+        after._replicas = _replicas(after._by_id.values())
         return after
+
+
+def _replicas(listed: Iterable[servers.Server]) -> dict[servers.ServerId, list[servers.Server]]:
+    found: dict[servers.ServerId, list[servers.Server]] = {}
+    for server in listed:
+        if server.replica_of is not None:
+            found.setdefault(server.replica_of, []).append(server)
+    return found
 
 
 def _kind(server: servers.Server) -> Kind:

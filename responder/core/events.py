@@ -134,6 +134,11 @@ class HealthEvent:
 
         One that is `unrated` may: a number must not hide an outage. What it opens is a suspicion, see `outages`.
         """
+        return self.followed and self.relation is not services.Relation.CONTROL_PLANE
+
+    @property
+    def followed(self) -> bool:
+        """Whether it is worth an outage of ours: it may start something, or stand in the way of what is started."""
         return (
             self.kind is Kind.INCIDENT
             and self.status is Status.ACTIVE

@@ -40,6 +40,7 @@ class Concern(StrEnum):
     NONE = "none"
 
 
+_TAKES_NO_SERVER = (services.Relation.UNRELATED, services.Relation.CONTROL_PLANE)
 NOBODY = ""
 """Whom a message is counted for that is addressed to no subscription."""
 
@@ -127,6 +128,11 @@ class Outage:
         return self.status is Status.ACTIVE
 
     @property
+    def takes_servers(self) -> bool:
+        """Whether it concerns PostgreSQL or what that stands on, and not only what restores are asked of."""
+        return self.relation not in _TAKES_NO_SERVER
+
+    @property
     def gone(self) -> bool:
         """Whether everybody who was told of the region has been left out since."""
         heard = [told for told in self.told.values() if told.named_at is not None]
@@ -145,7 +151,7 @@ class Outage:
 
     def concern(self, server: servers.Server) -> Concern:
         """How this outage concerns that server, before any probe is asked."""
-        if server.region != self.region or self.relation is services.Relation.UNRELATED:
+        if server.region != self.region or self.relation in _TAKES_NO_SERVER:
             return Concern.NONE
         subscription = server.subscription_id.lower()
         told = self.told.get(subscription)
@@ -199,6 +205,8 @@ def correlate(
     Returns:
         The outage after the event. None when there was none and this event does not make one.
     """
+    if outage is not None and outage.relation not in _TAKES_NO_SERVER:
+        event = _of_servers(event)
     word = _word(event, region)
     harmless = outage is not None and _turns_out_harmless(outage, event, region)
     if harmless:
@@ -214,6 +222,18 @@ def correlate(
     if then is transitions.State.UNHEARD:
         return None
     return replace(_applied(row.effect, known, event, region, told_at), status=Status(then))
+
+
+def _of_servers(event: events.HealthEvent) -> events.HealthEvent:
+    """The event without what it says of Resource Manager: that is no part of an outage that takes servers."""
+    control, unrelated = services.Relation.CONTROL_PLANE, services.Relation.UNRELATED
+    if event.relation is not control and all(impact.relation is not control for impact in event.impacts):
+        return event
+    return replace(
+        event,
+        relation=unrelated if event.relation is control else event.relation,
+        impacts=tuple(replace(i, relation=unrelated) if i.relation is control else i for i in event.impacts),
+    )
 
 
 def _word(event: events.HealthEvent, region: regions.RegionName) -> transitions.Word:
@@ -233,7 +253,7 @@ def _word(event: events.HealthEvent, region: regions.RegionName) -> transitions.
         return transitions.Word.OVER
     if review:
         return transitions.Word.REVIEW
-    goes_on = event.actionable and status is events.Status.ACTIVE
+    goes_on = event.followed and status is events.Status.ACTIVE
     return transitions.Word.GOES_ON if goes_on else transitions.Word.NOTHING
 
 

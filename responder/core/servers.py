@@ -75,8 +75,6 @@ class Server:
     """ARM id of the subnet it lives in. Empty: not in a virtual network."""
     replica_of: ServerId | None = None
     """The server it replicates. None: it is no read replica."""
-    group_region: regions.RegionName | None = None
-    """Where its resource group lies: while that region is down, the group takes no writes. None: not known."""
     target_group_region: regions.RegionName | None = None
     """Where the resource group lies that its tag `outage-target-group` names. None: no tag, or not known."""
     zone_region: regions.RegionName | None = None

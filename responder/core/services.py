@@ -17,6 +17,8 @@ class Relation(StrEnum):
 
     POSTGRESQL = "postgresql"
     DEPENDENCY = "dependency"
+    CONTROL_PLANE = "control-plane"
+    """What restores are asked of. No server goes down with it."""
     UNRELATED = "unrelated"
 
 
@@ -53,6 +55,7 @@ _DEPENDENCIES = {
     "azure service fabric": "0b1b8d1d-a623-49af-b9cf-653925d81adb",
     "service fabric": "0b1b8d1d-a623-49af-b9cf-653925d81adb",
 }
+_CONTROL_PLANE = {"azure resource manager", "resource manager"}
 _DEPENDENCY_IDS = set(_DEPENDENCIES.values())
 _DASHES = re.compile("[-\u2010-\u2015]")
 
@@ -69,13 +72,18 @@ def relation(name: str, guid: str | None = None) -> Relation:
         return Relation.POSTGRESQL
     if id_ in _DEPENDENCY_IDS or folded in _DEPENDENCIES:
         return Relation.DEPENDENCY
-    return Relation.UNRELATED
+    return Relation.CONTROL_PLANE if folded in _CONTROL_PLANE else Relation.UNRELATED
+
+
+def names_control_plane(names: Iterable[str]) -> bool:
+    """Whether Azure Resource Manager is among these."""
+    return any(_fold(name) in _CONTROL_PLANE for name in names)
 
 
 def strongest(relations: Iterable[Relation]) -> Relation:
     """The closest relation among several services."""
     found = set(relations)
-    for candidate in (Relation.POSTGRESQL, Relation.DEPENDENCY):
+    for candidate in (Relation.POSTGRESQL, Relation.DEPENDENCY, Relation.CONTROL_PLANE):
         if candidate in found:
             return candidate
     return Relation.UNRELATED

@@ -123,13 +123,17 @@ def survey(server: servers.Server, around: Surroundings, losses: tuple[timedelta
 
 
 def best(found: tuple[Way, ...], rpo: timedelta | None) -> Way | None:
-    """The first open way whose loss the owner accepts; where none is, the open one that loses least.
+    """The first open way whose loss the owner accepts; then one whose loss is measured by standing ready; then the one
+    that loses least.
 
     None: none is open. Waiting for the standby is not among them: it is waiting.
     """
     usable = [way for way in found if way.open and way.name is not Name.WAIT]
     for way in usable:
         if rpo is not None and way.loss is not None and way.loss <= rpo:
+            return way
+    for way in usable:
+        if way.loss is None:  # a replica: to stand ready costs nothing, and measures its lag
             return way
     return min(usable, key=lambda way: way.loss if way.loss is not None else timedelta.max, default=None)
 

@@ -16,14 +16,18 @@ from responder.core import (
     cutovers,
     decisions,
     errors,
+    estates,
     evidence,
     outages,
     regions,
     runs,
     servers,
+    services,
     tolerances,
     urgency,
+    ways,
     witness,
+    zones,
 )
 from responder.flow import known_estate, pauses
 from responder.store import apart, sqlite
@@ -47,6 +51,8 @@ class Turn:
 
     ill: Ill | None = None
     """Who is not well, when that was read a moment ago."""
+    estate: estates.Estate | None = None
+    """All servers: for who is silent beside whom, and who replicates whom. None: neither is asked."""
 
     def runs_of(self, server_id: servers.ServerId, outage_id: outages.OutageId | None) -> list[rows.Journal]:
         """The journals of one server in one outage (None: in no outage), newest first."""
@@ -58,8 +64,18 @@ class Turn:
 
     def pair_impaired(self, region: regions.RegionName) -> bool:
         """Whether an active outage is known for the paired region."""
+        return regions.pair_of(region) in self.impaired
+
+    @property
+    def impaired(self) -> frozenset[regions.RegionName]:
+        """Regions with an active outage that takes servers."""
+        return frozenset(other.region for other in self.still_open if other.active and other.takes_servers)
+
+    def arm_impaired(self, region: regions.RegionName) -> bool:
+        """Whether Resource Manager has an active outage in the paired region."""
         pair = regions.pair_of(region)
-        return any(other.region == pair and other.active for other in self.still_open)
+        named = (other for other in self.still_open if other.active and other.region == pair)
+        return any(services.names_control_plane(other.services) for other in named)
 
 
 Looks = Mapping[str, evidence.Health]
@@ -98,6 +114,7 @@ async def turn(
     *,
     about: outages.Outage | None = None,
     of: Collection[servers.ServerId] | None = None,
+    estate: estates.Estate | None = None,
 ) -> Turn:
     """Read what a turn's decisions share.
 
@@ -105,17 +122,18 @@ async def turn(
         ill: who is not well, when that was read a moment ago.
         about: an outage that counts although it may be closed.
         of: the journals of these servers only. None: of all.
+        estate: all servers, when the decisions are to look beside each.
     """
     still_open = await store.outages.open()
     counted = {outage.id: outage for outage in (*still_open, *([about] if about else []))}
     if not counted:
-        return Turn(still_open=still_open, ill=ill)
+        return Turn(still_open=still_open, ill=ill, estate=estate)
     since = min(outage.impact_start for outage in counted.values())
     found, spoiled = await store.journals.read(rows.Wanted(outages=list(counted), since=since, servers=of))
     by_server: dict[servers.ServerId, list[rows.Journal]] = defaultdict(list)
     for journal in found:
         by_server[journal.run.server_id].append(journal)
-    return Turn(still_open=still_open, journals=dict(by_server), spoiled=frozenset(spoiled), ill=ill)
+    return Turn(still_open=still_open, journals=dict(by_server), spoiled=frozenset(spoiled), ill=ill, estate=estate)
 
 
 async def gather(
@@ -140,7 +158,8 @@ async def gather(
             what = f"The journal of {', '.join(sorted(known.spoiled))} cannot be read by this version of responder."
             raise errors.StoreError(apart.UNREADABLE, what, remedy="Run the version that wrote it.")
     declared = known_estate.declared(tolerance_of)
-    impaired = known.pair_impaired(outage.region)
+    impaired, arm = known.pair_impaired(outage.region), known.arm_impaired(outage.region)
+    beside = _Beside(known, outage.region)
     found, rest = [], pauses.Pauses()
     for batch in pauses.batches(affected, _BATCH):
         looks, said = await _witnesses(store, [server.id for server in batch], known.ill)
@@ -157,12 +176,40 @@ async def gather(
                     vantages=several(looks.get(server.id, {})),
                     copy=copy,
                     pair_impaired=impaired,
+                    arm_impaired=arm,
+                    zonal=bool(beside.well) and server.zone in beside.down,
+                    well_zones=beside.well,
+                    replicas=beside.replicas_of(server.id),
                     consent=consent,
                     witness=said.get(server.id),
                 )
             )
             await rest.breathe()
     return found
+
+
+class _Beside:
+    """What the servers beside a server tell about it."""
+
+    def __init__(self, known: Turn, region: regions.RegionName) -> None:
+        self._estate, self._impaired, self._ill = known.estate, known.impaired, known.ill
+        self.down: frozenset[str] = frozenset()
+        self.well: tuple[str, ...] = ()
+        if known.estate is not None and known.ill is not None:
+            self.down, self.well = zones.told_apart(known.estate.in_region(region), known.ill.looks)
+
+    def replicas_of(self, id_: servers.ServerId) -> tuple[ways.Replica, ...]:
+        if self._estate is None or not self._estate.replicas_of(id_):
+            return ()
+        silent = self._ill.silent if self._ill is not None else frozenset()
+        return tuple(
+            ways.Replica(
+                id=replica.id,
+                region=replica.region,
+                impaired=replica.region in self._impaired or replica.id in silent,
+            )
+            for replica in self._estate.replicas_of(id_)
+        )
 
 
 async def _witnesses(

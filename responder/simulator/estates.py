@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import pydantic
@@ -103,6 +103,9 @@ class Server(_Grouped):
     configurations: Mapping[str, str] = {}
     """Server parameters that somebody has changed from their default."""
     databases: tuple[str, ...] = ("app",)
+    shape: Mapping[str, Any] = {}
+    """More properties as Azure shows them: `highAvailability: {mode: ZoneRedundant}`, `cluster`, `dataEncryption`,
+    `network`, `availabilityZone`. They are shown, and have no other effect."""
 
 
 class Timing(_Part):

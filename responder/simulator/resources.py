@@ -56,6 +56,9 @@ class Server:
     """Availability zone; empty: the service leaves the field out, as it does for a copy unless one was asked for."""
     role: str = "Primary"
     """Primary, AsyncReplica, GeoAsyncReplica."""
+    shape: dict[str, object] = field(default_factory=dict)
+    """More properties, as on the wire: `highAvailability`, `dataEncryption`, `network`, `cluster`. They replace what is
+    shown otherwise; a copy has none of them."""
     real: bool = False
     """Whether a PostgreSQL process with data stands behind it."""
     address: str | None = None

@@ -274,6 +274,7 @@ class World:
             earliest_restore=now - resources.RETENTION,
             zone="1" if described.kind == "flexible" else "",
             real=described.data == "real",
+            shape=dict(described.shape),
             children={
                 "firewallrules": {
                     r.name: {"startIpAddress": r.start, "endIpAddress": r.end} for r in described.firewall

@@ -134,6 +134,46 @@ def test_a_flexible_server_is_read() -> None:
     )
 
 
+def test_what_decides_about_ways_out_is_read() -> None:
+    """Zone, standby, nodes, keys and network, as Azure shows them."""
+    key = {"type": "AzureKeyVault", "geoBackupKeyURI": "https://v/k", "geoBackupEncryptionKeyStatus": "Invalid"}
+    properties = {
+        "availabilityZone": "2",
+        "highAvailability": {"mode": "ZoneRedundant", "standbyAvailabilityZone": "3"},
+        "cluster": {"clusterSize": 2},
+        "dataEncryption": key,
+        "network": {"delegatedSubnetResourceId": "/subnets/a"},
+    }
+    read = inventory.server_of(row(properties=properties), SEEN)
+    assert read is not None
+    assert (read.zone, read.zone_redundant, read.elastic, read.subnet) == ("2", True, True, "/subnets/a")
+    assert (read.own_key, read.geo_key, read.geo_key_status) == (True, True, "Invalid")
+    plain = inventory.server_of(row(), SEEN)
+    assert plain is not None
+    assert (plain.zone, plain.zone_redundant, plain.elastic, plain.own_key, plain.subnet) == (
+        "",
+        False,
+        False,
+        False,
+        "",
+    )
+
+
+async def test_the_regions_of_the_copys_group_and_of_the_zone_are_looked_up(cloud: Any) -> None:
+    """Only for servers that name one: a group, or a zone in a group, takes no writes while its region is down."""
+    tags = {"outage-target-group": "RG-Orders", "outage-dns": "db.contoso.example/orders"}
+    cloud.server("orders").tags.update(tags)
+    cloud.server("orders").shape["highAvailability"] = {"mode": "ZoneRedundant"}
+    to = await cloud.clients()
+
+    found = {s.name: s for s in await inventory.list_servers([cloud.subscription], to.graph())}
+
+    assert (found["orders"].target_group_region, found["orders"].zone_region) == ("eastus2", "northeurope")
+    assert found["orders"].zone_redundant
+    assert (found["billing"].target_group_region, found["billing"].zone_region) == (None, None)
+    assert len(cloud.world.ledger) == 3
+
+
 def test_a_single_server_is_read() -> None:
     """It keeps backup and storage in one place, in megabytes."""
     properties = {

@@ -405,3 +405,30 @@ def test_a_review_never_reopens_whatever_else_it_says(changes: dict[str, Any], m
     known = fold(event(15), resolution(60), event(minute, **(changes | {"stage": "RCA"})))
     assert known is not None
     assert not known.active
+
+
+# --- Resource Manager
+
+
+def of_manager(minute: float = 15, **changes: Any) -> events.HealthEvent:
+    """Azure Resource Manager in East US 2, and nothing else."""
+    relation = services.relation("Azure Resource Manager")
+    named = events.Impact(
+        service="Azure Resource Manager", relation=relation, region=cases.EASTUS2, status=events.Status.ACTIVE
+    )
+    return cases.event(minute, relation=relation, services=("Azure Resource Manager",), impacts=(named,), **changes)
+
+
+def test_an_outage_of_resource_manager_is_followed_and_concerns_no_server():
+    found = cases.fold(of_manager())
+    assert found is not None
+    assert (found.active, found.takes_servers) == (True, False)
+    assert found.concern(cases.server()) is outages.Concern.NONE
+    assert not of_manager().actionable
+
+
+def test_what_is_said_of_resource_manager_later_changes_no_outage_of_servers():
+    before, after = cases.fold(cases.event(15)), cases.fold(cases.event(15), of_manager(30))
+    assert before is not None
+    assert after is not None
+    assert (after.relation, after.status, after.services) == (before.relation, before.status, before.services)

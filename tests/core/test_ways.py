@@ -126,7 +126,7 @@ def test_of_several_replicas_the_one_that_is_least_behind_is_meant():
         pytest.param(2 * HOUR, HOUR, "geo-restore", id="only the backup is within"),
         pytest.param(10 * MINUTE, 5 * MINUTE, "promote-replica", id="neither: what loses less"),
         pytest.param(None, HOUR, "geo-restore", id="a lag that nobody knows"),
-        pytest.param(None, MINUTE, "geo-restore", id="nor that, nor the backup: what is bounded"),
+        pytest.param(None, MINUTE, "promote-replica", id="nor that, and the backup is beyond: what can be measured"),
         pytest.param(MINUTE, None, "promote-replica", id="no RPO declared"),
     ],
 )

@@ -70,6 +70,8 @@ def loss(facts: knowledge.Facts, policy: knowledge.Policy, way: ways.Way | None)
     """What cutting over would lose: measured where the copy's newest row is known, else the bound. None: not known."""
     if facts.copy.recovery_point is not None:
         return copies.data_loss(facts.copy, last_written(facts), policy.loss_bound)
+    if facts.copy.way == ways.Name.PROMOTE.value and facts.copy.state in _LIVE:
+        return None  # it is the run that measures it
     if way is not None and way.name is ways.Name.PROMOTE:
         return way.loss
     bound = way.loss if way is not None and way.loss is not None else policy.loss_bound

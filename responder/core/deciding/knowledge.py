@@ -69,6 +69,8 @@ class Facts:
     """What the probes of each vantage point have shown, by its name. Empty: there is only one."""
     zonal: bool = False
     """Only the server's availability zone is silent: servers of the region's other zones answer."""
+    well_zones: tuple[str, ...] = ()
+    """The zones whose servers answer, where the outage is zonal."""
     replicas: tuple[ways.Replica, ...] = ()
     """Read replicas of the server."""
     offer: ways.Offer | None = None

@@ -119,6 +119,7 @@ def _show_flexible(server: resources.Server) -> dict[str, object]:
         properties["availabilityZone"] = server.zone
     if server.is_replica:
         properties["sourceServerResourceId"] = server.source_id
+    properties |= server.shape
     return {
         "sku": {"name": server.sku, "tier": server.tier},
         "systemData": {"createdAt": calls.ticks(server.created_at)},
