@@ -10,9 +10,10 @@ stands before the point of no return.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from responder.core import (
     copies,
@@ -107,6 +108,8 @@ class Decision:
     """The copy lacks rows of a healthy spell, and there is time for a newer one."""
     target: servers.ServerId | None = None
     """The replica to promote, where that is the way."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What the playbook is started with."""
 
     @property
     def says(self) -> str:
@@ -192,7 +195,7 @@ def _down_without_copy(case: _Case) -> Decision:
     facts, policy, now = case.facts, case.policy, case.now
     first = silence.beside(case.seen, policy, now)
     closed = None if case.course.way is not None else _closed(case.course.found)
-    if facts.copy.state is copies.State.FAILED:
+    if case.course.given_up:
         return _say(case, Action.WAIT, [reasons.say("gave-up"), *first])
     if not facts.tolerance.declared:
         would = reasons.say("would-not", why=closed[0].text) if closed else _would(case)
@@ -322,6 +325,14 @@ def _paid_for(facts: Facts, now: datetime) -> bool:
     return now >= until and (answered is None or answered < facts.copy.started_at)
 
 
+def _arguments(case: _Case, way: ways.Way | None) -> dict[str, Any]:
+    if way is not None and way.name is ways.Name.IN_REGION:
+        return {"zone": case.facts.well_zones[0]} if case.facts.well_zones else {}
+    if way is not None and way.target is not None:
+        return {"replica": way.target}
+    return {}
+
+
 def _say(case: _Case, action: Action, why: list[reasons.Reason], *, due: datetime | None = None) -> Decision:
     """Dress an action with every figure that applies to the server, acting or not."""
     facts, policy, now, course = case.facts, case.policy, case.now, case.course
@@ -355,5 +366,6 @@ def _say(case: _Case, action: Action, why: list[reasons.Reason], *, due: datetim
         standing=case.seen.standing,
         refresh=any(reason.id == "refresh" for reason in why),
         target=way.target if way else None,
+        arguments=_arguments(case, way) if action is Action.START else {},
         shadow=facts.shadow,
     )

@@ -123,7 +123,7 @@ class Assess:
         await self._reading.turn()
         ill = await facts.ill(self._store)
         await self._suspect.turn(now, ill)
-        known = await facts.turn(self._store, ill)
+        known = await facts.turn(self._store, ill, estate=await self._estate.now())
         await self._shadow.forget(known.still_open)
         self._silent.forget(known.still_open)
         judged = [await self._decide(outage, known, now) for outage in known.still_open]
@@ -225,8 +225,8 @@ class Assess:
             return False
         if decision.shadow:
             return True
-        names = {decisions.Action.START: decisions.GEO_RESTORE, decisions.Action.WAIT: decisions.WAIT_IT_OUT}
-        name = names.get(decision.action) if leads else None
+        begins = decision.action in (decisions.Action.START, decisions.Action.WAIT)
+        name = decision.playbook if begins and leads else None
         run = self._run(name, decision, fact.server, known) if name is not None else None
         if run is None:
             return True
@@ -255,12 +255,13 @@ class Assess:
         if any(run.state is not runs.State.DONE for run in past):
             return None
         playbook = self._rules.playbooks[name]
+        taken = {parameter.name for parameter in playbook.parameters}  # an operator's own may take less
         return runs.new(
             id_=runs.run_id(name, server, decision.outage, len(past) + 1),
             server=server,
             outage_id=decision.outage,
             playbook=playbook,
-            params=playbook.arguments({}),
+            params=playbook.arguments({key: value for key, value in decision.arguments.items() if key in taken}),
             by="responder",
             now=decision.at,
         )

@@ -16,7 +16,9 @@ from responder.core import (
     playbooks,
     regions,
     runs,
+    servers,
     services,
+    ways,
 )
 from responder.core.decisions import Action
 from responder.core.tolerances import Cutover, Hedge
@@ -164,6 +166,64 @@ def test_while_there_is_time_no_copy_is_started_and_the_time_is_told():
 def test_a_restore_that_was_given_up_is_not_started_again_by_itself():
     found = decide(11, copy=copies.Copy(state=copies.State.FAILED, started_at=at(1)))
     assert (found.action, ids(found)[0]) == (Action.WAIT, "gave-up")
+
+
+# --- the other ways out
+
+
+def replica(lag: timedelta | None = timedelta(seconds=20)) -> ways.Replica:
+    return ways.Replica(id=servers.ServerId("/r"), region=regions.RegionName("westeurope"), lag=lag)
+
+
+def test_a_standby_in_another_zone_is_given_its_time_before_anything_is_started():
+    server = cases.server(zone="1", high_availability="ZoneRedundant")
+    zonal = {"zonal": True, "well_zones": ("2", "3"), "server": server, "tolerance": tolerance(2)}
+    waits = decide(0.2, health=down(at(0.2)), **zonal)
+    assert (waits.action, waits.way, waits.playbook, ids(waits)[0]) == (
+        Action.WAIT,
+        "wait",
+        decisions.WAIT_IT_OUT,
+        "standby",
+    )
+    assert waits.review_at == at(0.2) + POLICY.review
+    goes_on = decide(0.3, health=down(at(0.3)), **zonal)
+    assert (goes_on.action, goes_on.playbook, goes_on.arguments) == (
+        Action.START,
+        "point-in-time-restore",
+        {"zone": "2"},
+    )
+
+
+def test_a_replica_is_made_ready_when_the_cut_over_is_near_and_the_run_is_told_which():
+    server = cases.server(geo_backup=False)
+    early = decide(6, server=server, replicas=(replica(),))
+    assert (early.action, ids(early)[:2]) == (Action.WAIT, ["early", "replica"])
+    due = decide(11.5, server=server, replicas=(replica(),))
+    assert (due.action, due.playbook, due.arguments) == (Action.START, "promote-replica", {"replica": "/r"})
+    measured = replace(cases.ready(started=11.5, done=11.5, lacks_minutes=1), way="promote-replica")
+    promoted = decide(11.6, server=server, replicas=(replica(),), copy=measured)
+    assert (promoted.action, promoted.playbook) == (Action.CUT_OVER, "promote-replica")
+
+
+def test_a_replica_whose_lag_nobody_has_measured_is_promoted_only_with_a_signature():
+    standing = replace(cases.ready(lacks_minutes=None), way="promote-replica")
+    asked = decide(11.6, replicas=(replica(None),), copy=standing, tolerance=tolerance(12, 24))
+    assert (asked.action, ids(asked)[0], asked.data_loss_bound) == (Action.ASK, "cutover.loss", None)
+    signed = decide(11.6, replicas=(replica(None),), copy=standing, tolerance=tolerance(12, 24), consent=cases.yes(1))
+    assert signed.action is Action.CUT_OVER
+
+
+def test_when_a_cheaper_way_has_failed_the_next_one_is_taken_and_after_the_last_none():
+    failed = copies.Copy(state=copies.State.FAILED, way="promote-replica", started_at=at(1))
+    found = decide(6, copy=failed, replicas=(replica(),))
+    assert (found.action, found.playbook) == (Action.START, decisions.GEO_RESTORE)
+    last = decide(6, copy=replace(failed, way="geo-restore"), replicas=(replica(),))
+    assert (last.action, ids(last)[0]) == (Action.WAIT, "gave-up")
+
+
+def test_a_copy_keeps_its_own_way_whatever_would_be_chosen_now():
+    held = decide(6, copy=cases.ready(), replicas=(replica(),))
+    assert (held.action, held.playbook) == (Action.HOLD, decisions.GEO_RESTORE)
 
 
 # --- start: it costs money, not data

@@ -24,6 +24,8 @@ class Course:
     """How long it takes until a server stands there."""
     clock: deadlines.Deadlines | None
     """None: undeclared, or no way."""
+    given_up: bool
+    """A copy was tried and failed, and no way is left that costs more data."""
 
     @property
     def playbook(self) -> str:
@@ -36,7 +38,11 @@ def course(facts: knowledge.Facts, policy: knowledge.Policy) -> Course:
     found = knowledge.survey(facts, policy)
     live = facts.copy.state in (*_LIVE, copies.State.PROMOTED)
     under_way = next((way for way in found if live and way.name.value == facts.copy.way), None)
-    way = under_way or ways.best(found, facts.tolerance.rpo)
+    left = _left(found, facts.copy)
+    way = under_way or ways.best(left, facts.tolerance.rpo)
+    given_up = way is None and len(left) < len(found)
+    if given_up:  # what it would have been is still told
+        way = ways.best(found, facts.tolerance.rpo)
     belief = policy.beliefs[restore_times.size_class(facts.server.storage_gb)]
     if way is not None and way.name is ways.Name.PROMOTE:
         belief = policy.promotion
@@ -51,7 +57,15 @@ def course(facts: knowledge.Facts, policy: knowledge.Policy) -> Course:
             timing=policy.timing,
             queue_wait=facts.queue_wait,
         )
-    return Course(found=found, way=way, belief=belief, clock=clock)
+    return Course(found=found, way=way, belief=belief, clock=clock, given_up=given_up)
+
+
+def _left(found: tuple[ways.Way, ...], copy: copies.Copy) -> tuple[ways.Way, ...]:
+    """The ways that have not been tried and given up: only those that cost more data are left after one."""
+    names = [way.name.value for way in found]
+    if copy.state is not copies.State.FAILED:
+        return found
+    return found[names.index(copy.way) + 1 :] if copy.way in names else ()
 
 
 def last_written(facts: knowledge.Facts) -> datetime:
