@@ -162,8 +162,8 @@ def test_what_decides_about_ways_out_is_read() -> None:
 async def test_the_regions_of_the_copys_group_and_of_the_zone_are_looked_up(cloud: Any) -> None:
     """Only for servers that name one: a group, or a zone in a group, takes no writes while its region is down."""
     tags = {"outage-target-group": "RG-Orders", "outage-dns": "db.contoso.example/orders"}
-    cloud.server("orders").tags.update(tags)
-    cloud.server("orders").shape["highAvailability"] = {"mode": "ZoneRedundant"}
+    cloud.world.server_named("orders").tags.update(tags)
+    cloud.world.server_named("orders").shape["highAvailability"] = {"mode": "ZoneRedundant"}
     to = await cloud.clients()
 
     found = {s.name: s for s in await inventory.list_servers([cloud.subscription], to.graph())}

@@ -16,7 +16,8 @@ from tests.core import cases
 from tests.core.cases import BEGAN, EASTUS2, SUBSCRIPTION, at, event, resolution
 
 WESTUS = regions.RegionName("westus")
-POSTGRESQL, DEPENDENCY, UNRELATED = services.Relation
+POSTGRESQL, DEPENDENCY = services.Relation.POSTGRESQL, services.Relation.DEPENDENCY
+UNRELATED = services.Relation.UNRELATED
 NAMES = {POSTGRESQL: cases.FLEXIBLE, DEPENDENCY: "Virtual Machines", UNRELATED: "App Service"}
 
 

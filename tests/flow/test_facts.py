@@ -36,7 +36,7 @@ async def gathered(
     await store.estate.put_servers(estate)
     await store.estate.put_health({server.id: health[server.name] for server in estate if server.name in health})
     for outage in (cases.outage(), *others):
-        await store.outages.put(outage)
+        await store.outages.put([outage])
     known = await facts.turn(store, await facts.ill(store), estate=estates.Estate(estate))
     return (await facts.gather(store, cases.outage(), estate[:1], cases.tolerance(), known))[0]
 
