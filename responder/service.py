@@ -206,6 +206,7 @@ def assessor(parts: Parts) -> assess.Assess:
         playbooks=parts.playbooks,
         suspicion=parts.config.suspicions(),
         brakes=parts.config.brakes.policy(),
+        wave=parts.config.waves.policy(),
         shadow=parts.config.shadow(),
     )
     return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"])

@@ -61,6 +61,10 @@ SENTENCES: Mapping[str, str] = {
     "in-region": "Only its zone is down: a restore to another zone of the region loses minutes, not an hour.",
     "costs": "By the declared costs, waiting longer than {limit} costs more than losing data, and the RTO is longer.",
     "estimate": "Azure expects the end at {until}, too late for the RTO; so the cut-over is brought forward.",
+    "its-turn": "A copy is wanted now. The region it goes to is given a few restores at a time: its turn comes about"
+    " {until}, {before} before it.",
+    "sent-ahead": "A copy is wanted now. Another server of {region} is restored and verified first; it follows about"
+    " {until}.",
     "queued": "Restores of the region wait for their turn, about {wait} now; the start is that much earlier.",
     "copy-cost": "The time that its owner pays a copy for (outage-max-copy) is over.",
     "default": "Its owner declared no RTO, so the default of the organisation counts.",

@@ -31,8 +31,9 @@ from responder.core import (
     suspicions,
     tolerances,
     urgency,
+    waves,
 )
-from responder.flow import facts, gate, known_estate, pauses, reading, shadow, silent, suspect, wakes
+from responder.flow import facts, gate, known_estate, learn, pauses, reading, shadow, silent, suspect, wakes, wave
 from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
@@ -40,6 +41,9 @@ _log = structlog.get_logger(__name__)
 _Key = tuple[servers.ServerId, outages.OutageId]
 _News = tuple[runs.RunId, str | None]
 Taken = tuple[decisions.Decision, decisions.Facts]
+
+_STARTS = (decisions.Action.START, decisions.Action.WAIT)
+"""Actions whose playbook is started where none runs."""
 
 _BATCH = 1000
 """Decisions written in one transaction."""
@@ -59,6 +63,7 @@ class Rules:
     suspicion: suspicions.Policy = field(default_factory=suspicions.Policy)
     shadow: shadows.Scope = field(default_factory=shadows.Scope)
     brakes: brakes.Policy = field(default_factory=brakes.Policy)
+    wave: waves.Policy = field(default_factory=waves.Policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,8 @@ class Assess:
         self._reading = reading.Reading(store)
         self._estate = estate or known_estate.KnownEstate(store, rules.defaults)
         self._suspect = suspect.Suspect(store, rules.suspicion, self._estate)
+        self._beliefs = learn.Beliefs(store, rules.policy)
+        self._wave = wave.Wave(self._estate, rules.wave)
         self._shadow = shadow.Shadow(store, rules.shadow)
         self._silent = silent.Silent(store, rules.policy.evidence)
         self._rules = rules
@@ -121,20 +128,28 @@ class Assess:
     async def turn(self, now: datetime) -> datetime | None:
         """Read, suspect, then decide. Returns when the earliest decision must be taken again; None: nothing is open."""
         await self._reading.turn()
+        policy = await self._beliefs.policy()
         ill = await facts.ill(self._store)
         await self._suspect.turn(now, ill)
         known = await facts.turn(self._store, ill, estate=await self._estate.now())
         await self._shadow.forget(known.still_open)
         self._silent.forget(known.still_open)
-        judged = [await self._decide(outage, known, now) for outage in known.still_open]
+        judged = [await self._decide(outage, known, policy, now) for outage in known.still_open]
+        held = await gate.held(self._store, self._rules.brakes.cooldown, now)
+        wanted = [pair for one in judged for pair in one.taken if self._startable(*pair, known, held)]
+        await self._wave.move(wanted, known, policy, now)
         for one in judged:
+            turns = [(self._wave.held(decision, fact, now), fact) for decision, fact in one.taken]
+            one.taken[:] = sorted(turns, key=lambda pair: self._wave.place(pair[0]))
             await self._write(one)
         urgent = urgency.most(decision for one in judged for decision, _ in one.taken)
         self._told = {key: told for key, told in self._told.items() if key[1] in {one.outage.id for one in judged}}
-        reviews = [await self._conclude(one, judged, known, urgent, now) for one in judged]
+        reviews = [await self._conclude(one, judged, known, held, urgent, now) for one in judged]
         return min((review for review in reviews if review is not None), default=None)
 
-    async def _decide(self, outage: outages.Outage, known: facts.Turn, now: datetime) -> _Judged:
+    async def _decide(
+        self, outage: outages.Outage, known: facts.Turn, policy: decisions.Policy, now: datetime
+    ) -> _Judged:
         """Decide for every server of one outage; everybody else has their turn in between."""
         # By id: neighbours in the store's indexes are written together.
         affected = sorted((await self._estate.now()).affected_by(outage), key=lambda server: server.id)
@@ -143,7 +158,8 @@ class Assess:
         await self._silent.note(outage.id, gathered, now)
         taken, rest = [], pauses.Pauses()
         for fact in gathered:
-            taken.append((decisions.decide(fact, self._rules.policy, now), fact))
+            waiting = self._wave.waits(fact)
+            taken.append((decisions.decide(waiting, policy, now), waiting))
             await rest.breathe()
         for server in affected:
             if server.id in known.spoiled:
@@ -182,12 +198,12 @@ class Assess:
         one: _Judged,
         all_: Sequence[_Judged],
         known: facts.Turn,
+        held: gate.Held,
         urgent: Mapping[servers.ServerId, int],
         now: datetime,
     ) -> datetime | None:
         """See to the runs of one outage; close it when nothing is left to do."""
         ended, rest = True, pauses.Pauses()
-        held = await gate.held(self._store, self._rules.brakes.cooldown, now)
         for batch in pauses.batches(one.taken, _BATCH):
             wanted = _Wanted(held=held)
             for decision, fact in batch:
@@ -225,8 +241,7 @@ class Assess:
             return False
         if decision.shadow:
             return True
-        begins = decision.action in (decisions.Action.START, decisions.Action.WAIT)
-        name = decision.playbook if begins and leads else None
+        name = decision.playbook if leads and decision.action in _STARTS else None
         run = self._run(name, decision, fact.server, known) if name is not None else None
         if run is None:
             return True
@@ -247,11 +262,22 @@ class Assess:
             wanted.words.append(word)
             wanted.told[key] = news
 
+    def _startable(
+        self, decision: decisions.Decision, fact: decisions.Facts, known: facts.Turn, held: gate.Held
+    ) -> bool:
+        """Whether a restore that the decision wants would be started: one that would not, takes nobody's turn."""
+        playbook = self._rules.playbooks.get(decision.playbook or "")
+        if decision.action is not decisions.Action.START or decision.shadow or playbook is None:
+            return False
+        place = brakes.Place(server=decision.server, region=fact.server.region, outage=decision.outage)
+        past = _past(playbook.name, decision, known)
+        return all(run.state is runs.State.DONE for run in past) and not held.why(playbook, place)
+
     def _run(
         self, name: str, decision: decisions.Decision, server: servers.Server, known: facts.Turn
     ) -> runs.Run | None:
         """The run to start; None when one failed or was stopped by a human: never started again by itself."""
-        past = [one.run for one in known.runs_of(server.id, decision.outage) if one.run.playbook.name == name]
+        past = _past(name, decision, known)
         if any(run.state is not runs.State.DONE for run in past):
             return None
         playbook = self._rules.playbooks[name]
@@ -292,3 +318,9 @@ class Assess:
             return False
         over = (decisions.Action.OBSERVE, decisions.Action.DONE)
         return quiet(one.outage) and all(decision.action in over for decision, _ in one.taken)
+
+
+def _past(playbook: str, decision: decisions.Decision, known: facts.Turn) -> list[runs.Run]:
+    """The runs of a playbook for one server in one outage, newest first."""
+    of_outage = known.runs_of(decision.server, decision.outage)
+    return [one.run for one in of_outage if one.run.playbook.name == playbook]

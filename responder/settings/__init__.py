@@ -31,6 +31,7 @@ from responder.settings.keeping import Retention
 from responder.settings.places import Azure, Channel, DnsZone, Postgres, Restore, Store
 from responder.settings.sources import Checkpoints, EventHub, Hearing, Reconciliation
 from responder.settings.steps import Command, HttpRequest, Steps
+from responder.settings.waves import Waves
 from responder.settings.web import AzureMonitor, Entra, EventGrid, GridEntra, MonitorEntra, Rate, Web
 
 __all__ = [  # callers say `settings.X`, wherever X lies in here
@@ -65,6 +66,7 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
     "Store",
     "Suspicion",
     "Tolerance",
+    "Waves",
     "Web",
     "ZoneName",
     "load",
@@ -106,6 +108,8 @@ class Settings(Part):
     """The rule of the two deadlines."""
     brakes: Brakes = Brakes()
     """How far it goes by itself: caps, cooldown, quarantine."""
+    waves: Waves = Waves()
+    """How many restores are begun at a time."""
     tolerance_defaults: Tolerance = Tolerance()
     """What counts where an owner declared nothing."""
     restore: Restore = Restore()

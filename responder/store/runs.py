@@ -14,7 +14,7 @@ from typing import Any
 from responder import clock
 from responder.core import announcements, errors, outages, servers
 from responder.core import runs as core_runs
-from responder.store import apart, codec, database, due, instances, outbox, run_rows
+from responder.store import apart, codec, database, due, instances, outbox, run_rows, samples
 
 _ONE_RUN_PER_SERVER = ("runs.server_id", "one_active_run_per_server")
 """What SQLite and PostgreSQL call the broken constraint."""
@@ -219,8 +219,11 @@ def _write(
     *,
     leave: bool,
 ) -> bool:
-    written = run_rows.write(connection, run, record, clock.now(), leave=leave)
+    at = clock.now()
+    written = run_rows.write(connection, run, record, at, leave=leave)
     if written:
+        if record is not None:
+            samples.note(connection, run, record, at)
         outbox.put(connection, news)
     return written
 

@@ -22,6 +22,7 @@ from responder.store import (
     polls,
     retention,
     runs,
+    samples,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Store:
     configurations: configurations.Configurations
     brakes: brakes.Brakes
     retention: retention.Retention
+    samples: samples.Samples
     register: instances.Instances
     tenure: instances.Tenure
     """This process among those that share the store."""
@@ -90,6 +92,7 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         retention=retention.Retention(base),
         register=instances.Instances(base),
         tenure=tenure,
+        samples=samples.Samples(base),
         lock=lock,
     )
 

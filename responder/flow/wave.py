@@ -1,0 +1,152 @@
+"""The wave inside the assessment: of all restores that decisions want now, some are begun and the others held back.
+
+    decisions ──► jobs ──► plan (`core/waves`) ──► a decision that is held says so, and waits
+
+Starts nothing. What is under way is read off the journals, so a new process knows it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from responder.core import (
+    copies,
+    decisions,
+    durations,
+    reasons,
+    regions,
+    restore_times,
+    runs,
+    servers,
+    waves,
+    ways,
+)
+from responder.flow import facts, known_estate, pauses
+
+_log = structlog.get_logger(__name__)
+
+Taken = tuple[decisions.Decision, decisions.Facts]
+
+_STEP = timedelta(minutes=15)
+"""A turn that is expected so much later or earlier is news."""
+
+
+class Wave:
+    """One for all outages: they share the regions that copies go to."""
+
+    def __init__(self, estate: known_estate.KnownEstate, policy: waves.Policy) -> None:
+        self._estate = estate
+        self._policy = policy
+        self._plan = waves.Plan()
+        self._places: dict[servers.ServerId, int] = {}
+
+    def waits(self, fact: decisions.Facts) -> decisions.Facts:
+        """The facts with how long a restore that is asked for now would wait, as of the last turn."""
+        target = regions.pair_of(fact.server.region)
+        wait = self._plan.wait(target, fact.tolerance.priority)
+        return replace(fact, queue_wait=wait) if wait else fact
+
+    async def move(self, wanted: Sequence[Taken], known: facts.Turn, policy: decisions.Policy, now: datetime) -> None:
+        """Plan anew, from all decisions of the turn that want a restore begun and could have it."""
+        under_way, proven = await self._under_way(known, policy, now)
+        busy = {one.server for one in under_way}
+        jobs: dict[servers.ServerId, waves.Job] = {}
+        for decision, fact in wanted:
+            job = None if decision.server in busy else _job(decision, fact, policy)
+            if job is not None and (decision.server not in jobs or job.deadline < jobs[decision.server].deadline):
+                jobs[decision.server] = job
+        before = self._plan
+        self._plan = plan = waves.plan(list(jobs.values()), under_way, proven, self._policy, now)
+        self._places = {server: place for place, server in enumerate(plan.go)}
+        if len(plan.held) != len(before.held):
+            _log.info("wave.moves", under_way=len(under_way), begun=len(plan.go), held=len(plan.held))
+
+    def place(self, decision: decisions.Decision) -> int:
+        """When a decision is to be carried out, among those of a turn: restores in the order of the wave."""
+        return self._places.get(decision.server, len(self._places))
+
+    def held(self, decision: decisions.Decision, fact: decisions.Facts, now: datetime) -> decisions.Decision:
+        """The decision; changed into a wait that says so when its restore must wait for its turn."""
+        held = self._plan.held.get(decision.server)
+        if held is None or decision.action is not decisions.Action.START or decision.shadow:
+            return decision
+        until = _rounded(held.about)
+        words = {"until": durations.moment(until, now)}
+        if held.canary:
+            why = reasons.say("sent-ahead", region=regions.display(fact.server.region), **words)
+        else:
+            why = reasons.say("its-turn", before=str(held.before), **words)
+        return replace(
+            decision,
+            action=decisions.Action.WAIT,
+            playbook=decisions.WAIT_IT_OUT,
+            reasons=(replace(why, mark=until.isoformat()), *decision.reasons),
+        )
+
+    async def _under_way(
+        self, known: facts.Turn, policy: decisions.Policy, now: datetime
+    ) -> tuple[list[waves.UnderWay], set[waves.Group]]:
+        """The restores that are being made, by whomever, and the groups of which one was verified."""
+        estate, found, proven, rest = await self._estate.now(), [], set[waves.Group](), pauses.Pauses()
+        for server_id, journals in known.journals.items():
+            server = estate.get(server_id)
+            for journal in journals:
+                if server is None or not any(step.kind == "restore" for step in journal.run.playbook.steps):
+                    continue
+                copy, group = runs.copy_of(journal.run, journal.steps), _group(server, _way(journal.run.playbook.name))
+                if group is None:
+                    continue
+                if copy.ready_at is not None:
+                    proven.add(group)
+                elif not journal.run.state.ended and copy.state in (copies.State.NONE, copies.State.RESTORING):
+                    running = now - (copy.started_at or now)
+                    left = waves.still(_belief(server, policy).quantile(0.5), running)
+                    subscription = server.subscription_id.lower()
+                    found.append(waves.UnderWay(server=server_id, group=group, subscription=subscription, left=left))
+            await rest.breathe()
+        return found, proven
+
+
+def _job(decision: decisions.Decision, fact: decisions.Facts, policy: decisions.Policy) -> waves.Job | None:
+    """The restore that a decision wants to begin now; None when it wants none, or none that waits in a queue."""
+    group = _group(fact.server, decision.way)
+    if group is None:
+        return None
+    due = decision.must_serve_by or decision.cut_over_at or decision.at
+    return waves.Job(
+        server=decision.server,
+        group=group,
+        subscription=fact.server.subscription_id.lower(),
+        priority=fact.tolerance.priority,
+        takes=_belief(fact.server, policy).quantile(0.5),
+        deadline=due - policy.timing.cutover,
+    )
+
+
+def _group(server: servers.Server, way: str | None) -> waves.Group | None:
+    """Where a restore goes; None for what is no restore."""
+    if way == ways.Name.GEO_RESTORE:
+        pair = regions.pair_of(server.region)
+        return (server.region, server.family.value, pair) if pair else None
+    if way == ways.Name.IN_REGION:
+        return server.region, server.family.value, server.region
+    return None
+
+
+def _way(playbook: str) -> str:
+    """Of a run that restores. A playbook of somebody's own is taken to go to the pair."""
+    return ways.Name.IN_REGION if playbook == ways.Name.IN_REGION else ways.Name.GEO_RESTORE
+
+
+def _belief(server: servers.Server, policy: decisions.Policy) -> restore_times.Belief:
+    return policy.beliefs[restore_times.size_class(server.storage_gb)]
+
+
+def _rounded(at: datetime) -> datetime:
+    """To a quarter of an hour: nobody can say it better, and what changes all the time is no news."""
+    past = timedelta(minutes=at.minute, seconds=at.second, microseconds=at.microsecond)
+    return at - past + _STEP * round(past / _STEP)
