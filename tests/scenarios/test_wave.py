@@ -36,11 +36,11 @@ class Slow:
         self._restore = night.harbour.restore
         night.harbour.restore = self.restore  # type: ignore[method-assign]
 
-    async def restore(self, name: str, region: str, *, source: str) -> str:
+    async def restore(self, name: str, region: str, **how: Any) -> str:
         over = asyncio.Event()
         self._due.append((self._night.clock.now() + TAKES, over))
         await over.wait()
-        return await self._restore(name, region, source=source)
+        return await self._restore(name, region, **how)
 
     async def end_what_is_due(self) -> None:
         now = self._night.clock.now()
