@@ -305,7 +305,12 @@ async def _all_until(stop: asyncio.Event, rounds: Sequence[Mapping[str, stages.J
 def _looking(parts: Parts) -> dict[str, stages.Job]:
     """What looks at the estate itself: its list, and whether its servers answer."""
     config, probing = parts.config, parts.config.probes
-    pace = watch.Pace(peace=probing.interval, outage=probing.interval_in_outage, concurrency=probing.concurrency)
+    pace = watch.Pace(
+        peace=probing.interval,
+        outage=probing.interval_in_outage,
+        concurrency=probing.concurrency,
+        proof=config.policy().evidence,
+    )
     lister = inventory_stage.Inventory(
         parts.store,
         lambda: inventory.list_servers(config.azure.subscriptions, parts.clients.graph()),

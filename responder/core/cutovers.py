@@ -5,7 +5,7 @@ Asked twice: by the decision, and by the cut-over step on fresh facts just befor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,32 +77,30 @@ def refusals(request: Request) -> tuple[Refusal, ...]:
 def consent_missing(request: Request) -> bool:
     """Whether a human's yes is (still) needed for this cut-over, other conditions apart."""
     declined = request.consent is not None and not request.consent.granted
-    return declined or bool(_needs_a_human(request))
+    return declined or any(True for _ in _needs_a_human(request))
 
 
-def _needs_a_human(request: Request) -> list[Refusal]:
+def _needs_a_human(request: Request) -> Iterator[Refusal]:
     """What the owner's declaration does not cover, unless somebody has signed for it."""
-    signed = request.consent is not None and request.consent.granted
-    rpo, found = request.tolerance.rpo, []
     if not _loss_covered(request):
+        rpo = request.tolerance.rpo
         allowed = durations.show(rpo) if rpo is not None else "none at all"
         up_to = f"Up to {durations.show(request.loss)}" if request.loss is not None else "An unknown amount"
-        found.append(_refuse("loss", loss=up_to, allowed=allowed))
-    if signed:
-        return found
+        yield _refuse("loss", loss=up_to, allowed=allowed)
+    if request.consent is not None and request.consent.granted:
+        return
     if not request.tolerance.declared:
-        found.append(_refuse("undeclared"))
+        yield _refuse("undeclared")
     if request.tolerance.cutover is tolerances.Cutover.ASK:
-        found.append(_refuse("ask"))
+        yield _refuse("ask")
     if request.concern is not outages.Concern.NAMED:
-        found.append(_refuse("suspected"))
+        yield _refuse("suspected")
     if request.outage_status is not outages.Status.ACTIVE:
-        found.append(_ended(request.outage_status))
+        yield _ended(request.outage_status)
     if request.by_its_owner:
-        found.append(_refuse("by-its-owner"))
+        yield _refuse("by-its-owner")
     if request.verdict is evidence.Verdict.UNPROVEN:
-        found.append(_refuse("never-reached"))
-    return found
+        yield _refuse("never-reached")
 
 
 def _ended(status: outages.Status) -> Refusal:

@@ -364,7 +364,7 @@ def _say(case: _Case, action: Action, why: list[reasons.Reason], *, due: datetim
         and action is not Action.DONE
         and cutovers.consent_missing(case.request),
         standing=case.seen.standing,
-        refresh=any(reason.id == "refresh" for reason in why),
+        refresh="refresh" in [reason.id for reason in why],
         target=way.target if way else None,
         arguments=_arguments(case, way) if action is Action.START else {},
         shadow=facts.shadow,

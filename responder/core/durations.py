@@ -61,7 +61,11 @@ def write(value: timedelta) -> str:
 
 def moment(at: datetime, now: datetime) -> str:
     """A moment as it is said at `now`: the time of day, and the date when it is far."""
-    return f"{at:%H:%M:%S} UTC" if abs(at - now) < timedelta(hours=20) else f"{at:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{at.hour:02}:{at.minute:02}:{at.second:02} UTC"
+        if abs(at - now) < timedelta(hours=20)
+        else f"{at:%Y-%m-%d %H:%M} UTC"
+    )
 
 
 def show(value: timedelta) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -27,6 +27,8 @@ class Pace:
     peace: timedelta
     outage: timedelta
     concurrency: int
+    proof: evidence.Policy = field(default_factory=evidence.Policy)
+    """How long a silence is proof, and how long answers end a time of trouble."""
 
 
 class Watch:
@@ -71,7 +73,10 @@ class Watch:
         probes = await asyncio.gather(*(self._one(server) for server in due))
         after = {
             server.id: evidence.observe(
-                before.get(server.id, evidence.Health()), probe, longest_gap=2 * self._pace.peace
+                before.get(server.id, evidence.Health()),
+                probe,
+                longest_gap=2 * self._pace.peace,
+                policy=self._pace.proof,
             )
             for server, probe in zip(due, probes, strict=True)
         }

@@ -32,7 +32,7 @@ async def obstacle(
     if facts is None:
         return _by_hand(ctx, probe, recovery_point, unmeasured or policy.loss_bound)
     # A silence that was only looked at long ago and just now proves nothing in between.
-    health = evidence.observe(facts.health, probe, longest_gap=policy.evidence.fresh)
+    health = evidence.observe(facts.health, probe, longest_gap=policy.evidence.fresh, policy=policy.evidence)
     fresh = dataclasses.replace(facts, health=health)
     if unmeasured is not None:
         fresh = dataclasses.replace(fresh, copy=dataclasses.replace(facts.copy, recovery_point=recovery_point))
