@@ -15,7 +15,7 @@ import functools
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -43,7 +43,7 @@ from responder.flow import (
 )
 from responder.flow import inventory as inventory_stage
 from responder.outward import http, programs
-from responder.postgres import addresses, probes, verification
+from responder.postgres import addresses, counts, dumps, probes, verification
 from responder.steps import doors
 from responder.store import instances, stores
 from responder.store import intake as rows
@@ -64,6 +64,8 @@ class Databases:
             self.login = verification.Login(
                 user=config.user, password=config.password.reveal(), database=config.database, tls=config.tls
             )
+        self.dumps = dumps.Dumps(self._book.find, self.login, timeout)
+        """Copies under way; to be closed."""
 
     async def probe(self, fqdn: str) -> evidence.Probe:
         """Is it there?"""
@@ -72,6 +74,10 @@ class Databases:
     async def look(self, fqdn: str) -> verification.Look:
         """What does it hold?"""
         return await verification.look(self._book.find(fqdn), self.login, self._newest_row, self._timeout)
+
+    async def count(self, fqdn: str, since: datetime | None) -> counts.Counts:
+        """How many rows does it hold, or has it got since?"""
+        return await counts.count(self._book.find(fqdn), self.login, since, self._timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +111,7 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
     try:
         databases = Databases(config.postgres, config.probes.timeout)
         async with clients.open_clients(_endpoints(config.azure)) as cloud, contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(databases.dumps.close)
             yield Parts(
                 shared_checkpoints=tuple(_shared(hub, cloud, stack) for hub in config.event_hubs),
                 config=config,
@@ -179,6 +186,7 @@ def _doors(config: settings.Settings, store: stores.Store, cloud: clients.Client
         databases=databases,
         outbox=store.outbox,
         records=records.Records(store),
+        dumps=databases.dumps,
         rules=plans.rules(config),
         http=http.Http(config.steps.http_request),
         programs=programs.Programs(config.steps.command),

@@ -15,7 +15,7 @@ select sum(pg_database_size(oid)) from pg_database
 where datallowconn and has_database_privilege(oid, 'connect')
 """
 
-_TROUBLE = (
+TROUBLE = (
     OSError,
     TimeoutError,
     UnicodeError,
@@ -68,26 +68,31 @@ async def look(address: addresses.Address, login: Login | None, newest_row: str,
     if login is None:
         why = "No login is configured (settings: postgres.user and postgres.password)."
         return Look(answers=True, sql=False, why=why)
-    seconds = timeout.total_seconds()
     try:
-        connection = await asyncpg.connect(
-            host=address.host,
-            port=address.port,
-            user=login.user,
-            password=login.password,
-            database=login.database,
-            ssl=login.tls,
-            timeout=seconds,
-            command_timeout=seconds,
-        )
-    except _TROUBLE as error:
-        return Look(answers=True, sql=False, why=f"The login failed: {_plain(error)}.")
+        connection = await connect(address, login, timeout)
+    except TROUBLE as error:
+        return Look(answers=True, sql=False, why=f"The login failed: {plain(error)}.")
     try:
         return await _measure(connection, newest_row)
-    except _TROUBLE as error:
-        return Look(answers=False, sql=False, why=f"The connection broke: {_plain(error)}.")
+    except TROUBLE as error:
+        return Look(answers=False, sql=False, why=f"The connection broke: {plain(error)}.")
     finally:
         connection.terminate()
+
+
+async def connect(address: addresses.Address, login: Login, timeout: timedelta) -> asyncpg.Connection[asyncpg.Record]:
+    """Log in. Raises one of `TROUBLE`. Only where PostgreSQL is known to speak: see `look`."""
+    seconds = timeout.total_seconds()
+    return await asyncpg.connect(
+        host=address.host,
+        port=address.port,
+        user=login.user,
+        password=login.password,
+        database=login.database,
+        ssl=login.tls,
+        timeout=seconds,
+        command_timeout=seconds,
+    )
 
 
 async def _measure(connection: asyncpg.Connection[asyncpg.Record], newest_row: str) -> Look:
@@ -101,7 +106,7 @@ async def _measure(connection: asyncpg.Connection[asyncpg.Record], newest_row: s
     except asyncpg.PostgresConnectionError:
         raise  # it broke meanwhile: that says nothing about the rows
     except asyncpg.PostgresError as error:
-        return replace(seen, why=f"The newest row cannot be read: {_plain(error)}.")
+        return replace(seen, why=f"The newest row cannot be read: {plain(error)}.")
     values = (None,) if row is None else tuple(row)
     newest = values[0] if len(values) == 1 else ...
     if newest is None:
@@ -123,7 +128,7 @@ async def _size(connection: asyncpg.Connection[asyncpg.Record]) -> int | None:
     return int(found) if found is not None else None
 
 
-def _plain(error: BaseException) -> str:
+def plain(error: BaseException) -> str:
     """One line, without addresses or names that a driver may have put in."""
     if isinstance(error, TimeoutError):
         return "no answer in time"

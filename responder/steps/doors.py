@@ -16,6 +16,7 @@ from responder.core import (
     configurations,
     controls,
     decisions,
+    dumping,
     errors,
     evidence,
     outages,
@@ -98,12 +99,25 @@ class Look(Protocol):
     def why(self) -> str: ...
 
 
+class Counts(Protocol):
+    """How many rows a server has, by table."""
+
+    @property
+    def rows(self) -> Mapping[str, int]: ...
+    @property
+    def uncounted(self) -> Sequence[str]: ...
+    @property
+    def why(self) -> str: ...
+
+
 class Databases(Protocol):
     """PostgreSQL over the wire."""
 
     async def probe(self, fqdn: str) -> evidence.Probe: ...
 
     async def look(self, fqdn: str) -> Look: ...
+
+    async def count(self, fqdn: str, since: datetime | None) -> Counts: ...
 
 
 class Records(Protocol):
@@ -123,6 +137,24 @@ class Records(Protocol):
 
     async def captured(self, server_id: servers.ServerId) -> configurations.Captured | None:
         """Its configuration as it was while it was healthy; None: never captured."""
+        ...
+
+
+class Dumps(Protocol):
+    """Copies databases by programs that run beside us, for as long as this process lives."""
+
+    async def tools(self, version: str) -> dumping.Tools: ...
+
+    async def databases(self, fqdn: str) -> Sequence[str]:
+        """Those of people, by name. Raises `RefusedError` when the server cannot be asked."""
+        ...
+
+    async def begin(self, job: dumping.Job) -> None:
+        """Empty the database at the target, whatever holds it, and begin to fill it."""
+        ...
+
+    def state(self, job: dumping.Job) -> dumping.Progress | None:
+        """None: this process has not begun it, or its end has been told."""
         ...
 
 
@@ -179,6 +211,7 @@ class Doors:
     databases: Databases
     outbox: Outbox
     records: Records
+    dumps: Dumps
     rules: Rules
     http: Http = field(default_factory=lambda: cast("Http", Closed()))
     programs: Programs = field(default_factory=lambda: cast("Programs", Closed()))

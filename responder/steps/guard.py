@@ -22,15 +22,15 @@ async def obstacle(
 
     Args:
         recovery_point: of the newest row in what takes the server's place; None: not measured.
-        unmeasured: what an unmeasured loss counts as; then `recovery_point` is newer than what the facts have. None:
-            the bound of geo-backup, and the facts are believed.
+        unmeasured: what an unmeasured loss counts as, and then takes a signature; `recovery_point` is newer than what
+            the facts have. None: the bound of geo-backup, and the facts are believed.
     """
     policy, facts = ctx.doors.rules.policy, ctx.situation.facts
     if ctx.situation.said.held is not None:
         return runs.Wait(until=ctx.now + policy.review, topic="hold")
     probe = await ctx.doors.databases.probe(ctx.situation.server.fqdn)
     if facts is None:
-        return _by_hand(ctx, probe, recovery_point, unmeasured or policy.loss_bound)
+        return _by_hand(ctx, probe, recovery_point, unmeasured)
     # A silence that was only looked at long ago and just now proves nothing in between.
     health = evidence.observe(facts.health, probe, longest_gap=policy.evidence.fresh, policy=policy.evidence)
     fresh = dataclasses.replace(facts, health=health)
@@ -38,7 +38,9 @@ async def obstacle(
         fresh = dataclasses.replace(fresh, copy=dataclasses.replace(facts.copy, recovery_point=recovery_point))
     request = decisions.cut_over_request(fresh, policy, probe.at)
     if unmeasured is not None and recovery_point is None:
-        request = dataclasses.replace(request, loss=unmeasured)
+        # What nobody knows is within no RPO: only a signature covers it.
+        unknown = dataclasses.replace(request.tolerance, rpo=None)
+        request = dataclasses.replace(request, loss=unmeasured, tolerance=unknown)
     if cutovers.refusals(request):
         # What is there stays as it is; the next decision says whether to try again or to stand down.
         return runs.Wait(until=ctx.now + policy.review, topic="decision")
@@ -46,16 +48,17 @@ async def obstacle(
 
 
 def _by_hand(
-    ctx: doors.Context, probe: evidence.Probe, recovery_point: datetime | None, unmeasured: timedelta
+    ctx: doors.Context, probe: evidence.Probe, recovery_point: datetime | None, unmeasured: timedelta | None
 ) -> runs.Outcome | None:
     tolerance, copy = ctx.situation.tolerance, ctx.copy().get("copy")
     if probe.answered:
         return runs.Fail(why=f"the server answers, so nothing is sent away from it; {copy} is left as it is")
     if tolerance.cutover is tolerances.Cutover.NEVER:
         return runs.Fail(why=f"its owner declared outage-cutover=never; {copy} is left as it is")
-    loss = probe.at - recovery_point if recovery_point else unmeasured
+    loss = probe.at - recovery_point if recovery_point else unmeasured or ctx.doors.rules.policy.loss_bound
+    rpo = None if recovery_point is None and unmeasured is not None else tolerance.rpo
     accepted = (ctx.situation.consent.payload if ctx.situation.consent else {}).get("loss_accepted_s")
-    limits = [tolerance.rpo, timedelta(seconds=float(accepted)) if accepted is not None else None]
+    limits = [rpo, timedelta(seconds=float(accepted)) if accepted is not None else None]
     limit = max((each for each in limits if each is not None), default=None)
     if limit is None or loss > limit:
         # Nobody has agreed to lose that much: wait for `runs approve --accept-loss`.

@@ -29,8 +29,8 @@ OUTPUTS = (
 
 _NOT_TAKEN = {"ServerIsBusy", "ServerBusy", "ServerIsNotReady", "Conflict"}
 """It may be busy with a promotion of ours whose answer was lost."""
-_UNKNOWN_LOSS = timedelta(days=3650)
-"""A lag that nobody knows has no bound, other than that of a backup."""
+_UNKNOWN_LOSS = timedelta(days=1)
+"""A lag that nobody knows has no bound, other than that of a backup: whoever wants it signs for a day."""
 
 
 def foresee(ctx: doors.Context) -> list[plans.Touch]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from responder import playbook_files
@@ -15,6 +15,7 @@ from responder.core import (
     configurations,
     contexts,
     decisions,
+    dumping,
     errors,
     evidence,
     playbooks,
@@ -25,7 +26,7 @@ from responder.core import (
     tolerances,
 )
 from responder.flow import meaning
-from responder.postgres import verification
+from responder.postgres import counts, verification
 from responder.steps import doors, restore
 from tests.core import cases
 
@@ -110,9 +111,13 @@ class Databases:
         self.answered = False
         self.seen = verification.Look(answers=True, sql=True, newest_row=cases.BEGAN - timedelta(minutes=20))
         self.looked_at: list[str] = []
+        self.counted: dict[str, counts.Counts] = {}
 
     async def probe(self, fqdn: str) -> evidence.Probe:
         return evidence.Probe(at=NOW, answered=self.answered)
+
+    async def count(self, fqdn: str, since: datetime | None) -> counts.Counts:
+        return self.counted.get(fqdn, counts.Counts(rows={}, why="It does not answer."))
 
     async def look(self, fqdn: str) -> verification.Look:
         self.looked_at.append(fqdn)
@@ -141,6 +146,28 @@ class Records:
         return self.capture
 
 
+class Dumps:
+    """The programs that copy databases."""
+
+    def __init__(self) -> None:
+        self.found = dumping.Tools(version="16")
+        self.names: list[str] = ["app"]
+        self.begun: list[dumping.Job] = []
+        self.at: dumping.Progress | None = None
+
+    async def tools(self, version: str) -> dumping.Tools:
+        return self.found
+
+    async def databases(self, fqdn: str) -> list[str]:
+        return self.names
+
+    async def begin(self, job: dumping.Job) -> None:
+        self.begun.append(job)
+
+    def state(self, job: dumping.Job) -> dumping.Progress | None:
+        return self.at
+
+
 class Outbox:
     def __init__(self) -> None:
         self.told: list[announcements.Announcement] = []
@@ -154,6 +181,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.azure, self.databases, self.outbox, self.records = Azure(), Databases(), Outbox(), Records()
+        self.dumps = Dumps()
         self.playbook = PLAYBOOK
         self.params: Mapping[str, Any] = {}
         self.saved: list[Mapping[str, Any]] = []
@@ -217,6 +245,7 @@ class Stage:
                 databases=self.databases,
                 outbox=self.outbox,
                 records=self.records,
+                dumps=self.dumps,
                 rules=doors.Rules(
                     policy=cases.POLICY, resource_groups=self.groups, zones=self.zones, poll=POLL, retry=RETRY
                 ),

@@ -9,7 +9,7 @@ import pytest
 
 from responder import playbook_files
 from responder import steps as kinds
-from responder.core import changes, copies, decisions, errors, restores, runs, servers, tolerances
+from responder.core import changes, copies, cutovers, decisions, errors, restores, runs, servers, tolerances
 from responder.steps import cut_over, measure_replica, promote_replica, verify
 from tests.core import cases
 from tests.flow import steps
@@ -118,10 +118,16 @@ async def test_a_server_that_answers_is_not_promoted_away_from(stage: steps.Stag
     assert "change" not in stage.azure.asked
 
 
-async def test_a_lag_that_nobody_knows_is_beyond_every_rpo(stage: steps.Stage):
+async def test_a_lag_that_nobody_knows_is_beyond_every_rpo_and_takes_a_signature(stage: steps.Stage):
     stage.databases.seen = replace(stage.databases.seen, newest_row=None)
+    assert stage.facts is not None
+    stage.facts = replace(stage.facts, tolerance=replace(steps.tolerance(), rpo=timedelta(days=9)))
     assert isinstance(await promote_replica.execute(context(stage)), runs.Wait)
     assert "change" not in stage.azure.asked
+    signed = cutovers.Consent(granted=True, by="ana", at=steps.NOW, loss_accepted=timedelta(days=1))
+    stage.facts = replace(stage.facts, consent=signed)
+    await promote_replica.execute(context(stage))
+    assert "change" in stage.azure.asked
 
 
 @pytest.mark.parametrize(("accepted", "promoted"), [("3600", True), ("30", False)])

@@ -19,6 +19,7 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ import structlog
 
 from responder import clock, playbook_files, service, settings, steps
 from responder.azure import pipelines
-from responder.core import evidence, runs, servers
-from responder.flow import watch
+from responder.core import configurations, dumping, evidence, runs, servers
+from responder.flow import requests, watch
 from responder.store import codec, embedded
 from responder.store import intake as rows
 
@@ -87,7 +88,8 @@ class Fate:
 
         async def send_or_die(self: pipelines.Retries, request: Any) -> Any:
             answer = await send(self, request)
-            if request.http_request.method not in ("GET", "HEAD", "POST"):
+            method, url = request.http_request.method, request.http_request.url
+            if method not in ("GET", "HEAD", "POST") or "/restart?" in url:  # other POSTs only ask
                 fate.meet("after-azure")
             return answer
 
@@ -106,7 +108,7 @@ class Life:
 
     async def begin(self) -> None:
         """What a daemon knows when its region has failed: the server, its silence, and Azure's word, unread."""
-        server = codec.load(json.dumps(self._order["server"]), servers.Server)
+        server, others = self._described("server"), [self._read(one) for one in self._order["others"]]
         now = self._time.now()
         silent = evidence.Health(
             last=evidence.Probe(at=now, answered=False),
@@ -114,8 +116,29 @@ class Life:
             last_answer_at=now - timedelta(minutes=11),
         )
         await self._store.estate.put_health({server.id: silent})
-        await self._hear("event")
-        await self._store.estate.put_servers([server])
+        if not self._order["starts"]:
+            await self._hear("event")
+        office = configurations.Rule(name="office", start="10.0.0.1", end="10.0.0.9")
+        many = configurations.Parameter(name="max_connections", value="400", static=True)
+        if self._order["settings_known"]:
+            known = configurations.Configuration(rules=(office,), parameters=(many,))
+            await self._store.configurations.put(server.id, configurations.Captured(at=now, configuration=known))
+        await self._store.estate.put_servers([server, *others])
+        if self._order["starts"]:
+            await self._start(self._order["starts"], server.id)
+
+    async def _start(self, playbook: str, server: servers.ServerId) -> None:
+        """Somebody starts it by hand."""
+        asked = requests.RunRequest(playbook=playbook, server=server, by="ada", params=self._order["params"])
+        run = await requests.planned(self._store, self._parts.playbooks, asked, self._time.now())
+        await requests.submit(self._store, run)
+
+    def _described(self, name: str) -> servers.Server:
+        return self._read(self._order[name])
+
+    @staticmethod
+    def _read(described: dict[str, Any]) -> servers.Server:
+        return codec.load(json.dumps(described), servers.Server)
 
     async def turn(self) -> None:
         await self._events()
@@ -144,21 +167,48 @@ class Life:
     async def _shown(self, run: runs.Run) -> list[Any]:
         steps = await self._store.runs.steps(run.id)
         shown = {id_: [record.state, record.output.get("verdict")] for id_, record in steps.items()}
-        return [run.playbook.name, run.id.rpartition("@")[2], run.state, shown]
+        return [run.playbook.name, run.id.replace(self._order["name"], ""), run.state, shown]
 
     async def _events(self) -> None:
         """What happens in the world once a run has come to a certain step."""
-        (server,) = await self._store.estate.servers()
-        found = await self._store.runs.active_for(server.id)
+        found = await self._store.runs.active_for(self._described("server").id)
+        if found is not None and found.step == self._order["approved_at"]:
+            await self._approve(found)
         if found is not None and found.step in self._order["back_at"]:
             await self._watch.turn(self._time.now())
             if self._order["resolution"]:
                 await self._hear("resolution")
 
+    async def _approve(self, run: runs.Run) -> None:
+        """Somebody says yes, once."""
+        if not await self._store.runs.signals(run.id):
+            await requests.say(
+                self._store, run.id, runs.Topic.APPROVE, by="ada", now=self._time.now(), accept_loss=timedelta(days=1)
+            )
+
     async def _hear(self, what: str) -> None:
         body = json.dumps(self._order[what]).encode()
         arrival = rows.Arrival(source="webhook", key=what, body=body, received_at=self._time.now())
         await self._store.intake.append([arrival])
+
+
+class Copier:
+    """Stands in for pg_dump and pg_restore, which there is nothing to copy by: begun, a copy has ended."""
+
+    def __init__(self) -> None:
+        self._begun: set[str] = set()
+
+    async def tools(self, version: str) -> dumping.Tools:
+        return dumping.Tools(version=version)
+
+    async def databases(self, fqdn: str) -> list[str]:
+        return ["app", "crm"]
+
+    async def begin(self, job: dumping.Job) -> None:
+        self._begun.add(job.key)
+
+    def state(self, job: dumping.Job) -> dumping.Progress | None:
+        return dumping.Progress(ended=True) if job.key in self._begun else None
 
 
 async def _live(order: dict[str, Any]) -> int:
@@ -168,6 +218,7 @@ async def _live(order: dict[str, Any]) -> int:
     fate = Fate(*order["fate"] or ())
     config = settings.Settings.model_validate(order["settings"])
     async with service.assembled(config) as parts:
+        parts = replace(parts, doors=replace(parts.doors, dumps=Copier()))
         life = Life(parts, time, order)
         if not await parts.store.estate.servers():
             await life.begin()

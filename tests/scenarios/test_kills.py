@@ -10,16 +10,17 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from responder.core import regions, servers
+from responder.core import regions, restores, servers
 from responder.simulator import bulletins, server
 from responder.store import codec
 from tests.scenarios import lives
@@ -28,7 +29,7 @@ from tests.scenarios import night as nights
 PROJECT = Path(__file__).parents[2]
 MOTHERS = 2
 NO_FATE = ("", 0)
-DONE = {"PUT": 0, "DELETE": 0, "CNAME": 0}
+DONE = {"PUT": 0, "PATCH": 0, "DELETE": 0, "SET": 0, "CNAME": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,17 @@ class Course:
     ends_with: str = "geo-restore"
     everywhere: bool = False
     """Killed just after every commit, too."""
+    starts: str = ""
+    """A playbook that somebody starts by hand, with no outage known."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    approved_at: str = ""
+    """A step at which somebody says yes."""
+    other: str = ""
+    """What else there is in the cloud: a `replica` of the server, or a `copy` that an earlier run has left."""
+    login: bool = False
+    """The settings name a login, which a new server gets. Nobody is let in by it here."""
     does: Mapping[str, int]
-    """Creates, deletes and DNS writes."""
+    """Creates, promotions, deletes, settings of copies, and DNS writes."""
 
 
 COURSES = {
@@ -72,6 +82,27 @@ COURSES = {
     "the restore fails for good, and it is waited out": Course(
         server={"rto": "4h", "rpo": "1h", "cutover": "auto"}, back_at=("watch", "tell-over"), resolved=True,
         groups=False, ends_with="wait-it-out", does=DONE,
+    ),
+    "a replica is promoted": Course(
+        server={"rto": "4h", "rpo": "1h", "cutover": "ask"}, region=nights.EAST, starts="promote-replica",
+        approved_at="hold", other="replica", ends_with="promote-replica", does={**DONE, "PATCH": 1, "CNAME": 1},
+    ),
+    "a server is restored as it was": Course(
+        server={}, starts="point-in-time-restore", ends_with="point-in-time-restore",
+        does={**DONE, "PUT": 1, "SET": 2},
+    ),
+    "a restore is rehearsed": Course(
+        server={}, starts="drill", ends_with="drill", does={**DONE, "PUT": 1, "SET": 2, "DELETE": 1},
+    ),
+    "a copy that was left behind is thrown away": Course(
+        server={}, starts="discard-copy", other="copy", ends_with="discard-copy", does={**DONE, "DELETE": 1},
+    ),
+    "a server moves into one with geo-redundant backup": Course(
+        server={"geo_backup": False}, starts="migrate-to-geo-redundant", approved_at="hold", login=True,
+        ends_with="migrate-to-geo-redundant", does={**DONE, "PUT": 1, "SET": 2},
+    ),
+    "the way back is planned": Course(
+        server={}, starts="failback-plan", ends_with="failback-plan", does=DONE,
     ),
 }  # fmt: skip
 
@@ -125,10 +156,12 @@ class Stage:
         folder = self._folder / name
         folder.mkdir()
         groups = {"westeurope": "rg-recovery-europe", nights.PAIR: "rg-recovery"} if self._course.groups else {}
+        login = {"user": "admin", "password": {"env": "PATH"}} if self._course.login else {}
         config = nights.written_settings(
             self._sim, folder / "store.sqlite3", event_hubs=[], channels=[],
             restore={"resource_groups": groups, "poll": "10s"},
-            probes={"fresh": "30d"},
+            probes={"fresh": "30d", "timeout": "1s"},
+            postgres={"address_book": str(self._sim.address_book), **login},
             decision={"beliefs": {"small": {"p50": "10m", "p95": self._course.restore_p95}}, "surge": 1},
         )  # fmt: skip
         return {
@@ -136,9 +169,14 @@ class Stage:
             "name": name,
             "now": self._now.isoformat(),
             "settings": config,
-            "server": json.loads(codec.dump(self._server(name), servers.Server)),
+            "server": self._described(name),
             "event": self._bulletin(),
             "resolution": self._bulletin(over=True) if self._course.resolved else None,
+            "others": [self._described(other) for other in self._others(name)],
+            "settings_known": bool(self._course.starts),
+            "starts": self._course.starts,
+            "params": dict(self._course.params),
+            "approved_at": self._course.approved_at,
             "back_at": self._course.back_at,
             "ends_with": self._course.ends_with,
             "step_minutes": 65,
@@ -150,7 +188,7 @@ class Stage:
         end: dict[str, Any] = last_words(order)["end"]
         name = order["name"]
         (zone,) = self._sim.world.zones.values()
-        copies = [s for s in self._sim.world.servers.values() if s.name.startswith(f"{name}-geo-")]
+        copies = [s for s in self._sim.world.servers.values() if s.name.startswith(f"{name}-")]
         leads_to = zone.record_sets["CNAME", name].target
         return {
             **end,
@@ -162,11 +200,18 @@ class Stage:
     def _wrote(self, name: str) -> dict[str, int]:
         found = dict(DONE)
         for entry in self._sim.world.ledger.writes():
-            if f"/{name}-geo-" in entry.path:
-                found[entry.method] += 1
+            if f"/{name}-" in entry.path:
+                child = re.search("/(firewallRules|configurations)/", entry.path, re.IGNORECASE)
+                found["SET" if child else entry.method] += 1
             elif entry.path.lower().endswith(f"/cname/{name}"):
                 found["CNAME"] += 1
         return found
+
+    def _others(self, name: str) -> list[str]:
+        return [each["name"] for each in others_of(self._course, name)]
+
+    def _described(self, name: str) -> Any:
+        return json.loads(codec.dump(self._server(name), servers.Server))
 
     def _server(self, name: str) -> servers.Server:
         there = self._sim.world.server_named(name)
@@ -184,6 +229,7 @@ class Stage:
             geo_backup=there.geo_backup,
             fqdn=there.fqdn,
             tags=there.tags,
+            replica_of=servers.server_id(there.source_id) if there.is_replica and there.source_id else None,
         )
 
     def _bulletin(self, *, over: bool = False) -> dict[str, Any]:
@@ -218,6 +264,21 @@ def fates_of(met: Sequence[str], *, everywhere: bool) -> Iterator[tuple[str, int
             yield what, met[: number + 1].count(what)
 
 
+def others_of(course: Course, name: str) -> list[dict[str, Any]]:
+    """What the estate has besides the server."""
+    if course.other == "replica":
+        return [{"name": f"{name}-r", "region": "westus3", "resource_group": "rg-dns", "replica_of": name}]
+    if course.other == "copy":
+        source = (
+            f"/subscriptions/{nights.SUBSCRIPTION}/resourcegroups/rg-data-europe"
+            f"/providers/microsoft.dbforpostgresql/flexibleservers/{name}"
+        )
+        tags = {restores.CREATED_BY_TAG: restores.CREATED_BY, restores.SOURCE_TAG: source}
+        home = {"region": "northeurope", "resource_group": "rg-data-europe"}
+        return [{"name": f"{name}-pit-0123abcd", "tags": tags, **home}]
+    return []
+
+
 def name_of(number: int) -> str:
     return f"s{number:03}"
 
@@ -225,7 +286,9 @@ def name_of(number: int) -> str:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
 async def test_killed_at_any_write_it_ends_the_same_and_nothing_is_done_twice(course: Course, memory: Path) -> None:
-    described = [nights.a_server(name_of(n), course.region, **course.server) for n in range(250)]
+    names = [name_of(number) for number in range(250)]
+    described = [nights.a_server(name, course.region, **course.server) for name in names]
+    described += [other for name in names for other in others_of(course, name)]
     options = server.Options(data_plane=False, data_dir=memory / "cloud")
     async with server.running(nights.an_estate(described), options) as sim, living(sim) as mothers:
         sim.world.data = nights.Harbour(sim.world.now)
