@@ -197,6 +197,7 @@ def _context(
             databases=closed,
             outbox=closed,
             records=closed,
+            dumps=closed,
             rules=planner.rules,
             http=http.Http(planner.config.steps.http_request),
             programs=programs.Programs(planner.config.steps.command),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from responder.core import changes, errors, playbooks, restores, runs, servers
+from responder.core import changes, errors, plans, playbooks, restores, runs, servers
 from responder.steps import doors, restore
 
 EFFECT = "once"
@@ -31,6 +31,12 @@ _LOOK_FIRST = {
     "ResourceAlreadyExists",
     "Conflict",
 }
+
+
+def foresee(ctx: doors.Context) -> list[plans.Touch]:
+    """The server it would make first; a second try's has another name."""
+    detail = f"in {ctx.situation.server.region}, empty, with geo-redundant backup"
+    return [plans.Touch(verb="creates", what=_creation(ctx).server_id, detail=detail)]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from responder.core import dumping, playbooks, runs, servers
+from responder.core import dumping, plans, playbooks, runs, servers
 from responder.steps import doors, restore
 
 EFFECT = "idempotent"
@@ -20,6 +20,11 @@ OUTPUTS = (
     playbooks.Output(name="verdict", about="copied"),
     playbooks.Output(name="databases", type=playbooks.Type.LIST, about="their names"),
 )
+
+
+def foresee(ctx: doors.Context) -> list[plans.Touch]:
+    """Which databases there are is only asked then."""
+    return [plans.Touch(verb="changes", what="the databases of the new server", detail="from a dump of this one's")]
 
 
 async def execute(ctx: doors.Context) -> runs.Outcome:

@@ -29,11 +29,19 @@ READER = {
     "Microsoft.ResourceHealth/events/read",
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
+    *(
+        f"Microsoft.DBforPostgreSQL/{kind}/{child}/read"
+        for kind in ("flexibleServers", "servers")
+        for child in ("firewallRules", "configurations")
+    ),
 }
 WRITER = {
     f"Microsoft.DBforPostgreSQL/{kind}/{verb}"
     for kind in ("flexibleServers", "servers")
-    for verb in ("read", "write", "delete")
+    for verb in (
+        *("read", "write", "delete", "restart/action", "firewallRules/read", "firewallRules/write"),
+        *("configurations/read", "configurations/write"),
+    )
 }
 DNS = {"Microsoft.Network/dnsZones/CNAME/read", "Microsoft.Network/dnsZones/CNAME/write"}
 
