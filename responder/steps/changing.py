@@ -51,7 +51,8 @@ async def until_complete(ctx: doors.Context, missing: Missing, what: str) -> run
 
 def name_of(change: changes.Change) -> str:
     """What is changed."""
-    return change.name if isinstance(change, changes.FirewallRule | changes.Parameter) else type(change).__name__
+    named = isinstance(change, changes.FirewallRule | changes.Parameter)
+    return change.name if named else "the restart that some of them wait for"
 
 
 async def _ask(ctx: doors.Context, change: changes.Change, saved: Mapping[str, Any]) -> runs.Outcome:

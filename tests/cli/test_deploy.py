@@ -39,7 +39,7 @@ WRITER = {
     f"Microsoft.DBforPostgreSQL/{kind}/{verb}"
     for kind in ("flexibleServers", "servers")
     for verb in (
-        *("read", "write", "delete", "restart/action", "firewallRules/read", "firewallRules/write"),
+        *("read", "write", "delete", "firewallRules/read", "firewallRules/write"),
         *("configurations/read", "configurations/write"),
     )
 }
