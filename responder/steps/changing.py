@@ -51,8 +51,9 @@ async def until_complete(ctx: doors.Context, missing: Missing, what: str) -> run
 
 def name_of(change: changes.Change) -> str:
     """What is changed."""
-    named = isinstance(change, changes.FirewallRule | changes.Parameter)
-    return change.name if named else "the restart that some of them wait for"
+    if isinstance(change, changes.FirewallRule | changes.Parameter):
+        return change.name
+    return "the restart that some of them wait for"
 
 
 async def _ask(ctx: doors.Context, change: changes.Change, saved: Mapping[str, Any]) -> runs.Outcome:
