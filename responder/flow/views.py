@@ -174,7 +174,16 @@ def of_run(run: runs.Run, steps: dict[str, runs.StepRecord] | None = None) -> Js
     }
     if steps is not None:
         shown["steps"] = [_step(step.id, step.about, steps.get(step.id)) for step in run.playbook.steps]
+        for one in _passed(run, shown["steps"]):
+            one |= {"state": runs.StepState.SKIPPED.value, "why": "passed over after an earlier failure"}
     return shown
+
+
+def _passed(run: runs.Run, steps: list[Json]) -> list[Json]:
+    """Steps that were never come to and lie behind the run: a failure made it go on at a later one."""
+    come_to = [one["id"] == run.step or one["state"] != "pending" for one in steps]
+    last = max((i for i, reached in enumerate(come_to) if reached), default=0)
+    return [one for one, reached in zip(steps[:last], come_to, strict=False) if not reached]
 
 
 async def run(store: sqlite.Store, found: runs.Run) -> Json:

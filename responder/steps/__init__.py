@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from importlib import metadata
 from typing import Protocol, cast
 
@@ -45,14 +44,6 @@ _log = structlog.get_logger(__name__)
 
 _GROUP = "responder.steps"
 """Entry points of other packages: name of the step kind = module or object."""
-
-
-class Effect(StrEnum):
-    """What a step kind does to the world."""
-
-    READ = "read"
-    IDEMPOTENT = "idempotent"
-    ONCE = "once"
 
 
 class StepKind(Protocol):

@@ -51,3 +51,17 @@ def test_a_time_without_an_offset_is_refused() -> None:
 def test_a_value_of_an_unknown_shape_is_our_error() -> None:
     with pytest.raises(errors.StoreError, match=r"Run the version that wrote it\. \[store\.unreadable\]"):
         codec.load('{"colour": "blue"}', outages.Outage)
+
+
+def test_the_snapshot_of_a_run_from_before_there_were_expressions_is_read() -> None:
+    text = """{"name": "geo-restore", "title": "T", "purpose": "P", "parameters": [
+        {"name": "wait", "type": "number", "default": 1.5, "about": ""}], "steps": [
+        {"id": "restore", "kind": "restore", "about": "", "settings": {}, "attempts": 20, "on_failure": "stop",
+         "when": []},
+        {"id": "verify", "kind": "verify", "about": "", "settings": {}, "attempts": 5, "on_failure": "continue",
+         "when": [{"step": "restore", "output": "verdict", "equals": ["restored"]}]}]}"""
+    found = codec.load(text, playbooks.Playbook)
+    assert [step.attempts for step in found.steps] == [20, 5]
+    assert not found.steps[0].when
+    assert found.steps[1].when == (playbooks.Condition(step="restore", output="verdict", equals=("restored",)),)
+    assert codec.load(codec.dump(found, playbooks.Playbook), playbooks.Playbook) == found

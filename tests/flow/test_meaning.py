@@ -12,7 +12,7 @@ import pytest
 from responder import playbook_files
 from responder import steps as kinds
 from responder.core import announcements, errors, playbooks, runs, tolerances
-from responder.flow import act, wakes
+from responder.flow import act, views, wakes
 from responder.steps import doors
 from responder.store import sqlite
 from tests.contracts import samples
@@ -208,6 +208,8 @@ steps:
     assert ended.state is runs.State.DONE
     found = await night.store.runs.steps(ended.id)
     assert {id_: record.state.value for id_, record in found.items()} == {"one": "failed", "mend": "done"}
+    shown = views.of_run(ended, found)["steps"]
+    assert [(step["id"], step["state"]) for step in shown] == [("one", "failed"), ("two", "skipped"), ("mend", "done")]
 
 
 async def test_a_step_that_waits_longer_than_its_time_limit_fails_at_it(night: Night, echo: Echo):

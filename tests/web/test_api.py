@@ -27,6 +27,7 @@ PATHS = [
     ("GET", "/api/v1/runs"),
     ("GET", "/api/v1/runs/x"),
     ("POST", "/api/v1/runs"),
+    ("POST", "/api/v1/plans"),
     ("POST", "/api/v1/runs/x/signals"),
 ]
 
@@ -114,6 +115,21 @@ async def test_without_a_configured_token_nobody_gets_in(tmp_path: Path, given: 
     ):
         assert answer.status == 401
     await store.close()
+
+
+# Plans.
+
+
+async def test_a_plan_starts_nothing_and_a_run_by_its_hash_is_exactly_that(api: Api):
+    status, plan = await api.post("/api/v1/plans", WANTED)
+    assert (status, plan["arguments"], plan["possible"]) == (200, {"wait": 2.0}, True)
+    assert [step["id"] for step in plan["steps"]] == ["restore", "verify"]
+    assert (await api.get("/api/v1/runs"))[1]["runs"] == []
+    status, refused = await api.post("/api/v1/runs", WANTED | {"plan": plan["hash"], "params": {"wait": "3"}})
+    assert (status, refused["error"]) == (409, "run.plan-differs")
+    assert "the arguments" in refused["message"]
+    status, run = await api.post("/api/v1/runs", WANTED | {"plan": plan["hash"]})
+    assert (status, run["id"]) == (200, plan["run"])
 
 
 # Reading.
