@@ -62,10 +62,11 @@ async def planned(
         )
     server = await find_server(store, request.server)
     outage = await _outage_of(store, server)
-    # Named by counting, not by the clock: planned twice it is the same run, with the same names for what it makes.
+    # Planned twice it is the same run, with the same names for what it makes; so it is counted, within the day. Without
+    # the day, a run that retention has forgotten would lend its name, and its left copy, to a later one.
     past = await store.runs.of(server.id, outage.id if outage else None)
     run = runs.new(
-        id_=_id(playbook, server, outage.id if outage else "by-hand", past),
+        id_=_id(playbook, server, outage.id if outage else f"by-hand-{now:%Y%m%d}", past),
         server=server,
         outage_id=outage.id if outage else None,
         playbook=playbook,
@@ -81,13 +82,11 @@ async def planned(
 
 
 def _id(playbook: playbooks.Playbook, server: servers.Server, cause: str, past: Sequence[runs.Run]) -> runs.RunId:
-    """The run of this playbook that has not ended; else the first id after those of past runs, some of which may have
-    been forgotten since."""
+    """The run of this playbook that has not ended; else the first id that no past run has."""
     for run in past:
         if run.playbook.name == playbook.name and not run.state.ended:
             return run.id
-    taken = {run.id for run in past}
-    number = sum(run.playbook.name == playbook.name for run in past) + 1
+    taken, number = {run.id for run in past}, 1
     while runs.run_id(playbook.name, server, cause, number) in taken:
         number += 1
     return runs.run_id(playbook.name, server, cause, number)

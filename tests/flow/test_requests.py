@@ -81,6 +81,20 @@ async def test_a_run_by_hand_belongs_to_the_open_outage_of_its_server(estate: sq
     assert elsewhere.outage_id is None
 
 
+async def test_a_run_by_hand_is_named_by_its_day_and_counted(estate: sqlite.Store):
+    names = []
+    for later in (timedelta(), timedelta(hours=1), timedelta(days=1)):
+        run = await requests.planned(estate, BOOKS, asked(), NOON + later)
+        assert (await requests.planned(estate, BOOKS, asked(), NOON + later)).id == run.id
+        names.append(run.id)
+        await estate.runs.submit(run)
+        assert (await requests.planned(estate, BOOKS, asked(), NOON + timedelta(days=9))).id == run.id
+        claimed = await estate.runs.claim(NOON + timedelta(days=9))
+        assert claimed is not None
+        await estate.runs.write(runs.cancelled(claimed, "enough", NOON), None)
+    assert names == [f"geo-restore.orders.by-hand-{name}" for name in ("20260304", "20260304.2", "20260305")]
+
+
 async def test_while_a_run_of_the_server_has_not_ended_another_is_refused(estate: sqlite.Store):
     first = await requests.submit(estate, await requests.planned(estate, BOOKS, asked(), NOON))
     later = NOON + timedelta(minutes=1)
