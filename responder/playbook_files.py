@@ -17,6 +17,8 @@ _log = structlog.get_logger(__name__)
 
 _SHIPPED = (Path(__file__).parent / "playbooks", Path(__file__).parent.parent / "playbooks")
 """In an installed wheel, and in a checkout."""
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The quick one where PyYAML was built with it."""
 _LARGEST = 256 * 1024
 """Bytes. A playbook is read by people."""
 
@@ -191,7 +193,7 @@ def _text(path: Path) -> str:
 
 def _nodes(text: str, place: str) -> nodes.Node:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _composed(text)
         if root is None:
             remedy = "See the shipped playbooks."
             raise errors.InputError("playbook.not-a-mapping", "It is empty.", remedy=remedy, place=f"{place}:1:1")
@@ -202,6 +204,13 @@ def _nodes(text: str, place: str) -> nodes.Node:
         problem = getattr(error, "problem", None) or "some text or value in it cannot be read"
         message = f"This is not YAML: {problem}."
         raise errors.InputError("playbook.not-yaml", message, remedy="Correct it there.", place=where) from error
+
+
+def _composed(text: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError:
+        return yaml.compose(text, Loader=yaml.SafeLoader)  # says better what is wrong, and where
 
 
 class _Composed:
