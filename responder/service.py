@@ -215,6 +215,7 @@ def assessor(parts: Parts) -> assess.Assess:
         suspicion=parts.config.suspicions(),
         brakes=parts.config.brakes.policy(),
         wave=parts.config.waves.policy(),
+        approvals=parts.config.approvals_policy(),
         shadow=parts.config.shadow(),
     )
     return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"])

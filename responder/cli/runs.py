@@ -82,6 +82,8 @@ def print_run(found: dict[str, Any]) -> None:
     if found["waiting_for"]:
         again = f", looks again {show.ago(found['wake_at'])}" if found["wake_at"] else ""
         click.echo(f"waits for {found['waiting_for']}{again}")
+    if found.get("approval") and found["state"] in ("ready", "waiting"):
+        click.echo(f"asked for a yes: {found['approval']['sentence']}")
     for sentence in found.get("brakes", ()):
         click.echo(sentence)
     show.rows(
@@ -142,7 +144,7 @@ def _say(config: Path, run_id: str, topic: str, said: dict[str, Any]) -> dict[st
         store = await stores.open_store(loaded.store)
         try:
             note = "Nobody carries it out now: start the daemon, or repeat the `responder run` that began it."
-            noted = await requests.say(store, run_id, word, clock.now())
+            noted = await requests.say(store, run_id, word, clock.now(), loaded.approvals_policy())
             if await store.register.daemons():
                 note = ""
             return {**views.of_noted(noted), "note": note}

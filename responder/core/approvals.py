@@ -1,11 +1,166 @@
-"""Asking a human for a yes, with the price on it. Silence is not an answer, and the text says what it leads to."""
+"""Asking a human for a yes, with the price on it. Silence is not an answer, and the text says what it leads to. Pure.
+
+A yes is bound to what it was said about: the copy that was there, and the loss that was shown. When the loss has grown
+since, it does not count any more, and the question is asked again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
 
-from responder.core import announcements, controls, cutovers, decisions, durations, runs
+from responder.core import announcements, controls, cutovers, decisions, durations, errors, runs, tolerances
+
+NOBODY = "responder (nobody answered)"
+"""Who says what was declared for the case that nobody does."""
+
+
+class Default(StrEnum):
+    """What a silence leads to, as the organisation has declared."""
+
+    WAIT = "wait"
+    DECLINE = "decline"
+    YES = "yes"
+    """Only where the owner declared outage-cutover=auto, and never for a loss beyond the RPO."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the organisation decided once about approvals."""
+
+    two_people: bool = False
+    expires: timedelta = timedelta(hours=4)
+    default: Default = Default.WAIT
+    takes: timedelta = timedelta(minutes=15)
+    """From a yes until applications are served by the copy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a yes costs and what it brings, as it was shown."""
+
+    copy: str | None
+    loss: timedelta | None
+    """Newest data that cutting over would lose at most; None: unknown."""
+    measured: bool
+    """From the newest row in the copy, not the bound of geo-backup."""
+    downtime: timedelta | None
+    downtime_waiting: timedelta | None
+    p_meet_rto: float | None
+    p_meet_rto_waiting: float | None
+    answer_by: datetime | None
+    """The last moment at which a yes still meets the RTO. None: no RTO is declared."""
+    default: Default = Default.WAIT
+    """What happens when nobody answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A question that was put to people."""
+
+    run_id: runs.RunId
+    number: int
+    """2 and up: asked again, because the price rose."""
+    asked_at: datetime
+    expires_at: datetime
+    price: Price
+    settled_at: datetime | None = None
+    """When the declared default was taken."""
+
+
+def price(decision: decisions.Decision, facts: decisions.Facts, policy: Policy) -> Price:
+    """The price of cutting over as it is now."""
+    outlook = decision.outlook
+    return Price(
+        copy=facts.copy.server_id,
+        loss=decision.data_loss_bound,
+        measured=facts.copy.recovery_point is not None,
+        downtime=outlook.expected_downtime if outlook else None,
+        downtime_waiting=outlook.expected_downtime_waiting if outlook else None,
+        p_meet_rto=outlook.p_meet_rto if outlook else None,
+        p_meet_rto_waiting=outlook.p_meet_rto_waiting if outlook else None,
+        answer_by=decision.must_serve_by - policy.takes if decision.must_serve_by else None,
+        default=default_of(policy, facts.tolerance),
+    )
+
+
+def default_of(policy: Policy, tolerance: tolerances.Tolerance) -> Default:
+    """What a silence leads to for one server: a yes only where its owner declared that it needs none."""
+    if policy.default is Default.YES and tolerance.cutover is not tolerances.Cutover.AUTO:
+        return Default.WAIT
+    return policy.default
+
+
+def asked(known: Ask | None, run: runs.Run, shown: Price, policy: Policy, now: datetime) -> Ask | None:
+    """The question to put now; None: it was put, at this price."""
+    if known is not None and not _dearer(known.price, shown):
+        return None
+    return Ask(
+        run_id=run.id,
+        number=known.number + 1 if known else 1,
+        asked_at=now,
+        expires_at=now + policy.expires,
+        price=shown,
+    )
+
+
+def _dearer(before: Price, now: Price) -> bool:
+    if before.copy is not None and now.copy is not None and before.copy != now.copy:
+        return True
+    return before.loss is not None and now.loss is not None and now.loss > before.loss + cutovers.SLACK
+
+
+def expired(known: Ask | None, now: datetime) -> bool:
+    """Whether nobody has answered in time, and nothing was done about it yet."""
+    return known is not None and known.settled_at is None and now >= known.expires_at
+
+
+def settled(known: Ask, at: datetime) -> Ask:
+    """The question after its default was taken."""
+    return replace(known, settled_at=at)
+
+
+def declared(known: Ask, now: datetime) -> runs.Signal | None:
+    """What is said to the run when nobody has; None: it is held on. A yes signs for no loss beyond the RPO."""
+    if known.price.default is Default.WAIT:
+        return None
+    topic = runs.Topic.DECLINE if known.price.default is Default.DECLINE else runs.Topic.APPROVE
+    payload = {"reason": f"declared default at expiry ({known.price.default})", **bound(known.price)}
+    key = f"default/{known.number}"
+    return runs.Signal(run_id=known.run_id, topic=topic, by=NOBODY, at=now, payload=payload, key=key)
+
+
+def bound(shown: Price) -> dict[str, object]:
+    """What a yes is bound to, for its payload."""
+    loss = shown.loss.total_seconds() if shown.loss is not None else None
+    return {"copy": shown.copy, "loss_shown_s": loss}
+
+
+def refuse_same_person(run: runs.Run, by: str, policy: Policy) -> None:
+    """Where two people are demanded, whoever asked for the run cannot approve it.
+
+    Raises:
+        RefusedError: `approval.same-person`.
+    """
+    if policy.two_people and by == run.created_by:
+        raise errors.RefusedError(
+            "approval.same-person",
+            f"{by} started {run.id} and cannot approve it too (settings: approvals.two_people).",
+            remedy="Ask somebody else to say yes.",
+        )
+
+
+def missing_signature(signals: Sequence[runs.Signal], requester: str) -> str:
+    """What is still missing after a yes that signed for a loss, in a sentence; empty: nothing."""
+    given = consent(signals, requester=requester)
+    words = [word for word in signals if word.topic is runs.Topic.APPROVE]
+    if given is None or not words or not given.granted or given.loss_accepted is not None:
+        return ""
+    if not words[-1].payload.get("two_people") or _accepted(words[-1]) is None:
+        return ""
+    return "A loss beyond what was declared takes a second signature: somebody else must say the same."
 
 
 def consent(signals: Sequence[runs.Signal], *, requester: str) -> cutovers.Consent | None:
@@ -55,26 +210,68 @@ def _accepted(word: runs.Signal) -> timedelta | None:
     return timedelta(seconds=float(seconds)) if seconds is not None else None
 
 
-def wanted(decision: decisions.Decision, facts: decisions.Facts, run: runs.Run) -> announcements.Announcement:
-    """The announcement for a cut-over that is due and lacks a yes. One for each run."""
-    name = facts.server.name
-    loss = durations.show(decision.data_loss_bound) if decision.data_loss_bound is not None else "an unknown amount"
-    outlook = decision.outlook
-    acting = durations.show(outlook.expected_downtime) if outlook else "unknown"
-    waiting = durations.show(outlook.expected_downtime_waiting) if outlook else "unknown"
+def wanted(known: Ask, decision: decisions.Decision, facts: decisions.Facts) -> announcements.Announcement:
+    """The announcement for a cut-over that is due and lacks a yes. One for each question."""
+    name, run = facts.server.name, known.run_id
     why = " ".join(reason.text for reason in decision.reasons)
+    again = "The price has risen since the last yes or question. " if known.number > 1 else ""
     return announcements.Announcement(
-        key=f"{run.id}/approval",
+        key=f"{run}/approval" + (f"/{known.number}" if known.number > 1 else ""),
         kind="approval.wanted",
         subject=f"{name}: the cut-over is due and waits for a yes",
         text=(
-            f"The copy of {name} is ready and its tolerance is spent. {why} "
-            f"Cutting over loses up to {loss} of the newest data. Expected downtime: {acting}; waiting on: {waiting}. "
-            f"If nobody answers, it is held: nothing is lost, and {name} stays down until its region returns. "
-            f"Yes: responder runs approve {run.id} (with --accept-loss to sign for more than was declared). "
-            f"No: responder runs decline {run.id}."
+            f"The copy of {name} is ready and its tolerance is spent. {again}{why} {sentences(known)} "
+            f"Yes: responder runs approve {run} (with --accept-loss to sign for more than was declared). "
+            f"No: responder runs decline {run}."
         ),
-        at=decision.at,
+        at=known.asked_at,
         to=facts.tolerance.owner,
-        facts={"run": run.id, "server": facts.server.id, "outage": decision.outage},
+        facts={"run": run, "server": facts.server.id, "outage": decision.outage},
     )
+
+
+def lapsed(known: Ask, facts: decisions.Facts, now: datetime) -> announcements.Announcement:
+    """The announcement that nobody has answered in time, and what was done about it."""
+    name = facts.server.name
+    done = {
+        Default.WAIT: f"It is held on, as declared, and {name} stays down. A yes still counts.",
+        Default.DECLINE: "It counts as a no, as declared. The copy is kept until the region is back.",
+        Default.YES: "Its owner declared outage-cutover=auto, so it counts as a yes, as declared; for no loss beyond "
+        "the RPO.",
+    }[known.price.default]
+    return announcements.Announcement(
+        key=f"{known.run_id}/approval/{known.number}/expired",
+        kind="approval.expired",
+        subject=f"{name}: nobody has answered",
+        text=f"Nobody has said yes or no by {known.expires_at:%H:%M} UTC. {done} {sentences(known)}",
+        at=now,
+        to=facts.tolerance.owner,
+        facts={"run": known.run_id, "server": facts.server.id, "outage": facts.outage.id},
+    )
+
+
+def sentences(known: Ask) -> str:
+    """The price, in words."""
+    shown = known.price
+    loss = f"up to {durations.show(shown.loss)}" if shown.loss is not None else "an unknown amount"
+    how = "measured" if shown.measured else "not measured: the bound of geo-backup"
+    by = f"To meet its RTO, a yes must be said by {shown.answer_by:%H:%M} UTC. " if shown.answer_by else ""
+    silence = {
+        Default.WAIT: "it is held: nothing is lost, and it stays down until its region returns",
+        Default.DECLINE: "it counts as a no",
+        Default.YES: "it counts as a yes, as its owner declared",
+    }[shown.default]
+    return (
+        f"Cutting over loses {loss} of the newest data ({how}). "
+        f"Expected downtime: {_span(shown.downtime)}; waiting on: {_span(shown.downtime_waiting)}. "
+        f"P(meeting the RTO): {_share(shown.p_meet_rto)}; waiting on: {_share(shown.p_meet_rto_waiting)}. "
+        f"{by}If nobody answers by {known.expires_at:%H:%M} UTC, {silence}."
+    )
+
+
+def _span(value: timedelta | None) -> str:
+    return durations.show(value) if value is not None else "unknown"
+
+
+def _share(value: float | None) -> str:
+    return f"{value:.0%}" if value is not None else "unknown"

@@ -82,13 +82,22 @@ def consent_missing(request: Request) -> bool:
 
 def _needs_a_human(request: Request) -> Iterator[Refusal]:
     """What the owner's declaration does not cover, unless somebody has signed for it."""
+    outgrown = _outgrown(request)
+    if outgrown and request.consent is not None:
+        if not _loss_covered(request) or any(True for _ in _unsigned(request)):
+            yield _refuse("outgrown", by=request.consent.by)
     if not _loss_covered(request):
         rpo = request.tolerance.rpo
         allowed = durations.show(rpo) if rpo is not None else "none at all"
         up_to = f"Up to {durations.show(request.loss)}" if request.loss is not None else "An unknown amount"
         yield _refuse("loss", loss=up_to, allowed=allowed)
-    if request.consent is not None and request.consent.granted:
+    if request.consent is not None and request.consent.granted and not outgrown:
         return
+    yield from _unsigned(request)
+
+
+def _unsigned(request: Request) -> Iterator[Refusal]:
+    """What takes a yes, whatever the loss."""
     if not request.tolerance.declared:
         yield _refuse("undeclared")
     if request.tolerance.cutover is tolerances.Cutover.ASK:
@@ -109,8 +118,25 @@ def _ended(status: outages.Status) -> Refusal:
     return _refuse(ids.get(status, "dropped"))
 
 
+SLACK = timedelta(seconds=1)
+"""A loss that has grown by less has not grown."""
+
+
+def _outgrown(request: Request) -> bool:
+    """Whether the yes was said about another copy, or about a smaller loss than it would be by now."""
+    consent = request.consent
+    if consent is None or not consent.granted:
+        return False
+    if consent.copy is not None and request.copy.server_id is not None and consent.copy != request.copy.server_id:
+        return True
+    if consent.loss_shown is None or request.loss is None:
+        return False
+    return request.loss > max(consent.loss_shown, consent.loss_accepted or timedelta()) + SLACK
+
+
 def _loss_covered(request: Request) -> bool:
-    accepted = request.consent.loss_accepted if request.consent and request.consent.granted else None
+    valid = request.consent is not None and request.consent.granted and not _outgrown(request)
+    accepted = request.consent.loss_accepted if request.consent is not None and valid else None
     if request.loss is None:
         return accepted is not None
     limits = [limit for limit in (request.tolerance.rpo, accepted) if limit is not None]
@@ -128,6 +154,7 @@ SENTENCES: Mapping[str, str] = {
     "never": "Its owner declared outage-cutover=never; only another tag makes it possible.",
     "declined": "{by} declined.",
     "held": "{by} said to hold.",
+    "outgrown": "The yes of {by} was said about another copy or a smaller loss, so it does not count any more.",
     "loss": "{loss} of the newest data would be lost; declared is {allowed}.",
     "undeclared": "Its tolerance is undeclared or cannot be read, so nothing is agreed without a human's yes.",
     "ask": "It takes a human's yes (outage-cutover=ask), and nobody has said it.",

@@ -19,7 +19,6 @@ import structlog
 
 from responder import clock
 from responder.core import (
-    announcements,
     approvals,
     brakes,
     decisions,
@@ -33,7 +32,7 @@ from responder.core import (
     urgency,
     waves,
 )
-from responder.flow import facts, gate, known_estate, learn, pauses, reading, shadow, silent, suspect, wakes, wave
+from responder.flow import asking, facts, gate, known_estate, learn, pauses, reading, shadow, silent, suspect, wakes, wave
 from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
@@ -64,6 +63,7 @@ class Rules:
     shadow: shadows.Scope = field(default_factory=shadows.Scope)
     brakes: brakes.Policy = field(default_factory=brakes.Policy)
     wave: waves.Policy = field(default_factory=waves.Policy)
+    approvals: approvals.Policy = field(default_factory=approvals.Policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class _Judged:
 class _Wanted:
     """What follows from decisions, written for many at a time."""
 
-    approvals: list[announcements.Announcement] = field(default_factory=list)
+    asks: list[asking.Lacking] = field(default_factory=list)
     words: list[runs.Signal] = field(default_factory=list)
     told: dict[_Key, _News] = field(default_factory=dict)
     """The words again, as they are remembered."""
@@ -236,7 +236,7 @@ class Assess:
         active = known.active(decision.server)
         if active is not None:
             if leads and decision.action is decisions.Action.ASK:
-                wanted.approvals.append(approvals.wanted(decision, fact, active))
+                wanted.asks.append(asking.Lacking(run=active, decision=decision, facts=fact))
             self._tell(wanted, active, decision, changed=changed)
             return False
         if decision.shadow:
@@ -294,14 +294,14 @@ class Assess:
 
     async def _carry_out(self, wanted: _Wanted) -> None:
         """Write what follows from a batch of decisions, each sort in one transaction, and wake those it is for."""
-        await self._store.outbox.put(wanted.approvals)
+        said = await asking.ask(self._store, wanted.asks, self._rules.approvals, wanted.held.now)
         await self._store.runs.signal_all(wanted.words)
         self._told |= wanted.told
         answers = await self._store.runs.submit_all([run for run, _ in wanted.runs])
         say = _log.info if len(wanted.runs) < _BATCH else _log.debug
         for (run, server), answer in zip(wanted.runs, answers, strict=True):
             say("run.submitted", **run.log_context(), **server.log_context(), answer=answer)
-        if wanted.words or wanted.runs:
+        if said or wanted.words or wanted.runs:
             self._act.ring()
 
     def _closable(self, one: _Judged, all_: Sequence[_Judged], now: datetime) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder import steps as kinds
-from responder.core import controls, errors, outages, playbooks, runs, servers
+from responder.core import approvals, controls, errors, outages, playbooks, runs, servers
 from responder.flow import gate
 from responder.store import sqlite
 
@@ -149,9 +149,13 @@ class Noted:
     answer: controls.Answer
     step: str
     """The step that it is about."""
+    missing: str = ""
+    """What is still missing after it, in a sentence."""
 
 
-async def say(store: sqlite.Store, run_id: str, word: Word, now: datetime) -> Noted:
+async def say(
+    store: sqlite.Store, run_id: str, word: Word, now: datetime, policy: approvals.Policy | None = None
+) -> Noted:
     """Leave a word for a run. Stored even when it does not listen yet; saying it again is no mistake.
 
     Raises:
@@ -165,9 +169,14 @@ async def say(store: sqlite.Store, run_id: str, word: Word, now: datetime) -> No
     at = run.step or runs.failed_step(run, records) or ""
     answer = controls.answer(run, records.get(at), signals, word.topic)
     _too_late(run, records, word.topic)
+    rules = policy or approvals.Policy()
+    if word.topic is runs.Topic.APPROVE:
+        approvals.refuse_same_person(run, word.by, rules)
     step = _step(run, word.step) or at
     if answer.effect is not controls.Effect.ALREADY:
         payload: dict[str, Any] = {"reason": word.reason, "step": step}
+        if word.topic is runs.Topic.APPROVE:
+            payload |= await _bound(store, run, records) | ({"two_people": True} if rules.two_people else {})
         if word.accept_loss is not None:
             payload["loss_accepted_s"] = word.accept_loss.total_seconds()
         revives = answer.effect is controls.Effect.REVIVE
@@ -175,7 +184,20 @@ async def say(store: sqlite.Store, run_id: str, word: Word, now: datetime) -> No
             payload |= {"revived": True, "step": at}
         said = runs.Signal(run_id=run.id, topic=word.topic, by=word.by, at=now, payload=payload, key=word.key)
         await (store.runs.revive(said, at) if revives else store.runs.signal(said))
-    return Noted(run=await store.runs.get(run.id) or run, answer=answer, step=step)
+    missing = approvals.missing_signature(await store.runs.signals(run.id), run.created_by)
+    return Noted(run=await store.runs.get(run.id) or run, answer=answer, step=step, missing=missing)
+
+
+async def _bound(store: sqlite.Store, run: runs.Run, records: Mapping[str, runs.StepRecord]) -> dict[str, Any]:
+    """What a yes is said about: the copy, and the loss as it was last shown. What is not known binds nothing."""
+    asked = (await store.asks.newest([run.id])).get(run.id)
+    if asked is not None:
+        shown = approvals.bound(asked.price)
+    else:
+        decision = await store.outages.decision(run.server_id, run.outage_id) if run.outage_id else None
+        loss = decision.data_loss_bound.total_seconds() if decision and decision.data_loss_bound is not None else None
+        shown = {"copy": runs.copy_of(run, records).server_id, "loss_shown_s": loss}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _step(run: runs.Run, named: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from responder import clock
 from responder.core import (
+    approvals,
     brakes,
     controls,
     decisions,
@@ -189,7 +190,10 @@ def _passed(run: runs.Run, steps: list[Json]) -> list[Json]:
 async def run(store: sqlite.Store, found: runs.Run) -> Json:
     """A run with its steps, and every brake that holds it."""
     steps, now = await store.runs.steps(found.id), clock.now()
-    shown: Json = {**of_run(found, steps), "brakes": [], "signals": []}
+    shown: Json = {**of_run(found, steps), "brakes": [], "signals": [], "approval": None}
+    asked = (await store.asks.newest([found.id])).get(found.id)
+    if asked is not None:
+        shown["approval"] = of_ask(asked)
     signals = await store.runs.signals(found.id)
     shown["signals"] = [of_signal(word) for word in signals if word.topic is not runs.Topic.DECISION]
     if found.state.ended:
@@ -220,6 +224,27 @@ def of_signal(word: runs.Signal) -> Json:
     return {"topic": word.topic.value, "by": word.by, "at": time(word.at), **dict(word.payload)}
 
 
+def of_ask(ask: approvals.Ask) -> Json:
+    """A question that was put to people, with its price."""
+    price = ask.price
+    return {
+        "number": ask.number,
+        "asked_at": time(ask.asked_at),
+        "expires_at": time(ask.expires_at),
+        "settled_at": time(ask.settled_at),
+        "default": price.default.value,
+        "answer_by": time(price.answer_by),
+        "copy": price.copy,
+        "data_loss_s": seconds(price.loss),
+        "data_loss_measured": price.measured,
+        "expected_downtime_s": seconds(price.downtime),
+        "expected_downtime_waiting_s": seconds(price.downtime_waiting),
+        "p_meet_rto": price.p_meet_rto,
+        "p_meet_rto_waiting": price.p_meet_rto_waiting,
+        "sentence": approvals.sentences(ask),
+    }
+
+
 def of_freeze(freeze: brakes.Freeze) -> Json:
     """A brake that somebody holds."""
     return {
@@ -239,7 +264,11 @@ def of_freezes(freezes: Sequence[brakes.Freeze]) -> Json:
 
 def of_noted(noted: requests.Noted) -> Json:
     """A run that was just told something, and what comes of it."""
-    return {**of_run(noted.run), "effect": noted.answer.effect.value, "answer": noted.answer.sentence}
+    return {
+        **of_run(noted.run),
+        "effect": noted.answer.effect.value,
+        "answer": " ".join(filter(None, (noted.answer.sentence, noted.missing))),
+    }
 
 
 def _step(step_id: str, about: str, record: runs.StepRecord | None) -> Json:

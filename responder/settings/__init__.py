@@ -13,6 +13,7 @@ from typing import Literal
 import pydantic
 import yaml
 
+from responder.core import approvals as core_approvals
 from responder.core import (
     deadlines,
     decisions,
@@ -24,7 +25,7 @@ from responder.core import (
     suspicions,
     tolerances,
 )
-from responder.settings.control import Brakes
+from responder.settings.control import Approvals, Brakes
 from responder.settings.deciding import Belief, Decision, Probes, Suspicion, Tolerance
 from responder.settings.fields import Duration, Part, Region, Secret, ZoneName
 from responder.settings.keeping import Retention
@@ -32,9 +33,11 @@ from responder.settings.places import Azure, Channel, DnsZone, Postgres, Restore
 from responder.settings.sources import Checkpoints, EventHub, Hearing, Reconciliation
 from responder.settings.steps import Command, HttpRequest, Steps
 from responder.settings.waves import Waves
-from responder.settings.web import AzureMonitor, Entra, EventGrid, GridEntra, MonitorEntra, Rate, Web
+from responder.settings.web import ApiToken, AzureMonitor, Entra, EventGrid, GridEntra, MonitorEntra, Rate, Web
 
 __all__ = [  # callers say `settings.X`, wherever X lies in here
+    "ApiToken",
+    "Approvals",
     "Azure",
     "AzureMonitor",
     "Belief",
@@ -106,6 +109,8 @@ class Settings(Part):
     """How copies are verified, and servers are reached."""
     decision: Decision = Decision()
     """The rule of the two deadlines."""
+    approvals: Approvals = Approvals()
+    """How people say yes."""
     brakes: Brakes = Brakes()
     """How far it goes by itself: caps, cooldown, quarantine."""
     waves: Waves = Waves()
@@ -161,6 +166,11 @@ class Settings(Part):
         """The settings of suspecting as the core wants them."""
         s = self.suspicion
         return suspicions.Policy(least=s.least, share=s.share, within=s.within, evidence=self.policy().evidence)
+
+    def approvals_policy(self) -> core_approvals.Policy:
+        """The settings of approvals as the core wants them."""
+        a, takes = self.approvals, self.decision.cutover
+        return core_approvals.Policy(two_people=a.two_people, expires=a.expires, default=a.default, takes=takes)
 
     def tolerance(self) -> tolerances.Tolerance:
         """The defaults under every server's tags."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pydantic
 
-from responder.core import brakes
+from responder.core import approvals, brakes
 from responder.settings import fields
 
 
@@ -38,3 +38,17 @@ class Brakes(fields.Part):
             cooldown=self.cooldown,
             quarantine_after=self.quarantine_after,
         )
+
+
+class Approvals(fields.Part):
+    """How people say yes to a cut-over that may lose data."""
+
+    two_people: bool = False
+    """Whether whoever started a run may not approve it, and a loss beyond the RPO takes the signatures of two people.
+    False: one person is enough, and is named in the journal."""
+    expires: fields.Duration = pydantic.Field(default=timedelta(hours=4), gt=timedelta(0))
+    """How long a question stands before `default` is taken. Four hours: somebody who sleeps is woken within that."""
+    default: approvals.Default = approvals.Default.WAIT
+    """What happens when nobody answers: `wait` (held on), `decline` (counts as a no), or `yes`. The last only for
+    servers whose owner declared outage-cutover=auto, only within their RPO, and announced with the question. Wait:
+    nothing is lost by it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pydantic
@@ -121,6 +122,25 @@ class Rate(fields.Part):
     """How many may come at once after a quiet time."""
 
 
+class ApiToken(fields.Part):
+    """A bearer token of the API for one person or program, with what it may do."""
+
+    name: str = pydantic.Field(min_length=1, max_length=100)
+    """Who it is, in the journal: what this token says is said by this name. No default."""
+    roles: tuple[Literal["viewer", "operator", "approver"], ...] = ("viewer",)
+    """`viewer` looks. `operator` also starts runs, pauses, retries, skips, cancels them, and holds and lifts brakes.
+    `approver` looks and says yes or no to a cut-over. Give both for both. Viewer: what it can do without asking."""
+    secret: fields.Secret
+    """The token itself. No default."""
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _somebody(cls, name: str) -> str:
+        if name == "responder":
+            raise ValueError("`responder` is the daemon itself; take another name")
+        return name
+
+
 class Web(fields.Part):
     """Webhooks, API and health over HTTP."""
 
@@ -131,7 +151,10 @@ class Web(fields.Part):
     port_file: Path | None = None
     """The port in use is written here. None: nowhere."""
     token: fields.Secret | None = None
-    """Bearer token of the API. None: the API answers nothing but /healthz and /readyz."""
+    """Bearer token of the command line, with every role; it says itself who speaks. None: only `tokens` count, and
+    without them the API answers nothing but /healthz and /readyz."""
+    tokens: tuple[ApiToken, ...] = ()
+    """Tokens of people and programs, each with a name and roles. Empty: only `token`."""
     webhook_secret: fields.Secret | None = None
     """Callers of the webhooks must add `?code=SECRET` to the URL. It counts for each of the two endpoints that names no
     way of its own. None there either: only loopback callers are accepted."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from responder.store import (
+    asks,
     brakes,
     checkpoints,
     configurations,
@@ -55,6 +56,7 @@ class Store:
     polls: polls.Polls
     configurations: configurations.Configurations
     brakes: brakes.Brakes
+    asks: asks.Asks
     retention: retention.Retention
     samples: samples.Samples
     register: instances.Instances
@@ -89,6 +91,7 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         polls=polls.Polls(base),
         configurations=configurations.Configurations(base),
         brakes=brakes.Brakes(base),
+        asks=asks.Asks(base),
         retention=retention.Retention(base),
         register=instances.Instances(base),
         tenure=tenure,

@@ -1,4 +1,4 @@
-"""The API under `/api/v1`: what the command line needs of a running daemon. A bearer token, or nothing is answered."""
+"""The API under `/api/v1`: what the command line needs of a running daemon. Without a token nothing is answered."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from aiohttp import web
 from responder import clock
 from responder.core import controls, durations, errors, outages, runs
 from responder.flow import braking, plans, reading, requests, views
-from responder.web import answers, desk
+from responder.web import desk, roles
 
 _WORDS = {topic.value: topic for topic in controls.WORDS}
+
+_CALLER = web.RequestKey("caller", roles.Caller)
+_BRAKES = (roles.Role.OPERATOR, roles.Role.APPROVER)
+"""Anybody who may do anything may pull the brake; letting it go is the operator's."""
 
 Handler = Callable[[web.Request], Awaitable[views.Json]]
 
@@ -23,29 +27,29 @@ class Api:
     def __init__(self, behind: desk.Desk) -> None:
         self._desk = behind
         self._store = behind.store
-        token = behind.config.web.token
-        self._token = token.reveal() if token else None
+        self._register = roles.Register(behind.config.web)
 
     def mount(self, app: web.Application) -> None:
         """Add every route."""
         app.router.add_get("/api/v1/incidents", self._guarded(self.incidents))
         app.router.add_get("/api/v1/incidents/{id:.+}", self._guarded(self.incident))
-        app.router.add_post("/api/v1/events/reparse", self._guarded(self.reparse))
+        app.router.add_post("/api/v1/events/reparse", self._guarded(self.reparse, roles.Role.OPERATOR))
         app.router.add_get("/api/v1/inventory", self._guarded(self.inventory))
         app.router.add_get("/api/v1/runs", self._guarded(self.runs))
         app.router.add_post("/api/v1/plans", self._guarded(self.plan))
-        app.router.add_post("/api/v1/runs", self._guarded(self.submit))
+        app.router.add_post("/api/v1/runs", self._guarded(self.submit, roles.Role.OPERATOR))
         app.router.add_get("/api/v1/freezes", self._guarded(self.freezes))
-        app.router.add_post("/api/v1/freezes", self._guarded(self.freeze))
-        app.router.add_post("/api/v1/freezes/lift", self._guarded(self.lift))
+        app.router.add_post("/api/v1/freezes", self._guarded(self.freeze, *_BRAKES))
+        app.router.add_post("/api/v1/freezes/lift", self._guarded(self.lift, roles.Role.OPERATOR))
         app.router.add_post("/api/v1/runs/{id:.+}/signals", self._guarded(self.signal))
         app.router.add_get("/api/v1/runs/{id:.+}", self._guarded(self.run))
 
-    def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def _guarded(self, handler: Handler, *wanted: roles.Role) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
-            given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-            if self._token is None or not answers.matches(given, self._token):
-                raise web.HTTPUnauthorized(reason="The bearer token is missing or wrong (settings: web.token).")
+            caller = self._register.caller(request)
+            if request.method != "GET" and wanted:
+                caller.must(*wanted)
+            request[_CALLER] = caller
             return web.json_response(await handler(request))
 
         return guarded
@@ -83,21 +87,21 @@ class Api:
 
     async def freeze(self, request: web.Request) -> views.Json:
         """Hold a brake: `{"by", "reason", "region" or "server" or neither, "for": "2h"}`."""
-        held = await braking.freeze(self._store, _braked(await _object(request)), clock.now())
+        held = await braking.freeze(self._store, _braked(request, await _object(request)), clock.now())
         self._desk.act.ring()
         standing = await self._store.brakes.standing(clock.now())
         return {**views.of_freezes(standing), "frozen": views.of_freeze(held)}
 
     async def lift(self, request: web.Request) -> views.Json:
         """Let a brake go: `{"by", "reason", "region" or "server" or "wave" or none}`."""
-        lifted = await braking.lift(self._store, _braked(await _object(request)), clock.now())
+        lifted = await braking.lift(self._store, _braked(request, await _object(request)), clock.now())
         self._desk.act.ring()
         self._desk.assess.ring()
         return {"lifted": [views.of_freeze(one) for one in lifted]}
 
     async def plan(self, request: web.Request) -> views.Json:
         """What a run by hand would do: `{"playbook", "server", "by", "params"}`. Starts nothing."""
-        _, plan = await self._planner().plan(_asked(await _object(request)), clock.now())
+        _, plan = await self._planner().plan(_asked(request, await _object(request)), clock.now())
         return plans.as_json(plan)
 
     async def submit(self, request: web.Request) -> views.Json:
@@ -107,7 +111,7 @@ class Api:
         """
         body = await _object(request)
         agreed = body.get("plan")
-        run = await self._planner().agreed(_asked(body), clock.now(), str(agreed) if agreed is not None else None)
+        run = await self._planner().agreed(_asked(request, body), clock.now(), str(agreed) if agreed is not None else None)
         await requests.submit(self._store, run)
         self._desk.act.ring()
         return views.of_run(run)
@@ -140,16 +144,19 @@ class Api:
         topic = _WORDS.get(str(body.get("topic", "")))
         if topic is None:
             raise errors.InputError("signal.unknown", "There is no such topic.", remedy=f"Use {', '.join(_WORDS)}.")
+        request[_CALLER].must(*roles.OF_WORDS[topic])
         loss = body.get("accept_loss")
         word = requests.Word(
             topic=topic,
-            by=_person(body),
+            by=request[_CALLER].person(body.get("by")),
             reason=str(body.get("reason") or ""),
             accept_loss=durations.parse(str(loss), place="accept_loss") if loss else None,
             step=str(body.get("step") or ""),
             key=str(body["key"])[:200] if body.get("key") else None,
         )
-        noted = await requests.say(self._store, request.match_info["id"], word, clock.now())
+        noted = await requests.say(
+            self._store, request.match_info["id"], word, clock.now(), self._desk.config.approvals_policy()
+        )
         self._desk.act.ring()
         self._desk.assess.ring()
         return views.of_noted(noted)
@@ -160,26 +167,20 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
     Api(behind).mount(app)
 
 
-def _person(body: dict[str, Any]) -> str:
-    """Who the caller says it is. Never the daemon itself: what it starts is judged by other rules."""
-    name = str(body.get("by") or "").strip()[:200]
-    return name if name and name != "responder" else "api"
-
-
-def _braked(body: dict[str, Any]) -> braking.Asked:
+def _braked(request: web.Request, body: dict[str, Any]) -> braking.Asked:
     lasts = body.get("for")
     texts = {name: str(body.get(name) or "") for name in ("reason", "region", "server", "wave")}
     parsed = durations.parse(str(lasts), place="for") if lasts else None
-    return braking.Asked(by=_person(body), lasts=parsed, **texts)
+    return braking.Asked(by=request[_CALLER].person(body.get("by")), lasts=parsed, **texts)
 
 
-def _asked(body: dict[str, Any]) -> requests.RunRequest:
+def _asked(request: web.Request, body: dict[str, Any]) -> requests.RunRequest:
     """A run by hand, as the body asks for it."""
     params = body.get("params") or {}
     if not isinstance(params, dict):
         raise errors.InputError("api.not-an-object", "`params` is no object.", remedy='Send {"name": value}.')
     return requests.RunRequest(
-        playbook=str(body.get("playbook", "")), server=str(body.get("server", "")), by=_person(body), params=params
+        playbook=str(body.get("playbook", "")), server=str(body.get("server", "")), by=request[_CALLER].person(body.get("by")), params=params
     )
 
 

@@ -510,8 +510,12 @@ def test_who_is_asked_for_a_yes_is_told_the_price_and_what_silence_leads_to():
         now=at(1),
     )
 
-    asked = approvals.wanted(decision, facts, run)
+    policy = approvals.Policy()
+    question = approvals.asked(None, run, approvals.price(decision, facts, policy), policy, decision.at)
+    assert question is not None
+    asked = approvals.wanted(question, decision, facts)
 
     assert asked.to == "team-shop"
-    for said in ("loses up to 20 m", "If nobody answers, it is held", "runs approve geo-restore.orders.X"):
+    silence = f"If nobody answers by {decision.at + policy.expires:%H:%M} UTC, it is held"
+    for said in ("loses up to 20 m", "(measured)", "P(meeting the RTO)", silence, "runs approve geo-restore.orders.X"):
         assert said in asked.text
