@@ -38,6 +38,7 @@ from responder.flow import (
     retention,
     sharing,
     stages,
+    throttling,
     wakes,
     watch,
 )
@@ -110,7 +111,10 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
     store = await stores.open_store(config.store, role=role)
     try:
         databases = Databases(config.postgres, config.probes.timeout)
-        async with clients.open_clients(_endpoints(config.azure)) as cloud, contextlib.AsyncExitStack() as stack:
+        async with (
+            clients.open_clients(_endpoints(config.azure, config.brakes.azure_reserve)) as cloud,
+            contextlib.AsyncExitStack() as stack,
+        ):
             stack.push_async_callback(databases.dumps.close)
             yield Parts(
                 shared_checkpoints=tuple(_shared(hub, cloud, stack) for hub in config.event_hubs),
@@ -165,7 +169,7 @@ def _shared(
     return opened
 
 
-def _endpoints(azure: settings.Azure) -> endpoints.Endpoints:
+def _endpoints(azure: settings.Azure, reserve: int) -> endpoints.Endpoints:
     return endpoints.Endpoints(
         resource_manager=azure.resource_manager,
         audience=azure.audience,
@@ -173,6 +177,7 @@ def _endpoints(azure: settings.Azure) -> endpoints.Endpoints:
         credential=azure.credential,
         connect_timeout=azure.connect_timeout,
         read_timeout=azure.read_timeout,
+        reserve=reserve,
     )
 
 
@@ -329,7 +334,13 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
     watcher = watch.Watch(parts.store, parts.databases.probe, pace, parts.wakes["assess"])
     keeping = config.retention
     cleaner = retention.Retention(parts.store.retention, retention.ages(keeping.ages()), keeping.every)
-    return {"inventory": lister.run, "watch": watcher.run, "capture": capturer(parts).run, "retention": cleaner.run}
+    return {
+        "inventory": lister.run,
+        "watch": watcher.run,
+        "capture": capturer(parts).run,
+        "retention": cleaner.run,
+        "throttling": throttling.Throttling(parts.store, parts.clients.budgets).run,
+    }
 
 
 def capturer(parts: Parts) -> capture.Capture:

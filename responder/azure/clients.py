@@ -44,9 +44,10 @@ class Clients:
 
     def __init__(self, where: endpoints.Endpoints, session: aiohttp.ClientSession) -> None:
         """Borrow a session; `open_clients` is what callers use. Raises `InputError` for a credential that cannot be."""
-        from responder.azure import pipelines
+        from responder.azure import budgets, pipelines
 
         self.endpoints = where
+        self.budgets = budgets.Budgets(where.reserve)
         self._transport = pipelines.transport(session, where)
         self.credential = credentials.build(where.credential, self._transport)
         self.administrator: Callable[[], Login | None] = lambda: None
@@ -118,7 +119,7 @@ class Clients:
         options = {
             "base_url": self.endpoints.resource_manager,
             "transport": self._transport,
-            "policies": pipelines.policies_of(self.credential, self.endpoints),
+            "policies": pipelines.policies_of(self.credential, self.endpoints, self.budgets),
         }
         if subscription_id:
             return make(self.credential, subscription_id, **options)

@@ -59,6 +59,8 @@ def _properties(row: Mapping[str, Any]) -> Mapping[str, Any]:
 async def _rows(to: clients.Clients, address: servers.Address, collection: str) -> list[Mapping[str, Any]]:
     from azure.core.rest import HttpRequest
 
+    from responder.azure import budgets
+
     url = (
         f"{to.endpoints.resource_manager.rstrip('/')}/subscriptions/{address.subscription_id}/resourceGroups/"
         f"{address.resource_group}/providers/Microsoft.DBforPostgreSQL/{_TYPES[address.family]}/{address.name}/"
@@ -66,7 +68,7 @@ async def _rows(to: clients.Clients, address: servers.Address, collection: str) 
     )
     place, rows = f"{address.name}/{collection}", []
     for _ in range(_MOST_PAGES):
-        with meanings.translated(place):
+        with budgets.unhurried(), meanings.translated(place):
             answer = await to.plain().send_request(HttpRequest("GET", url))
             answer.raise_for_status()
             page = json.loads(answer.text())

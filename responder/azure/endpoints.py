@@ -27,6 +27,9 @@ class Endpoints:
     read_timeout: timedelta = timedelta(seconds=30)
     """Between two pieces of an answer. The SDK's own default is 300 s: a call into a dead region must not hold us."""
 
+    reserve: int = 50
+    """Tokens of a subscription's budget that what can wait leaves for what cannot."""
+
     def __post_init__(self) -> None:
         """Raises `InputError` for what could never work, or would show a token to the network."""
         url = urlsplit(self.resource_manager)

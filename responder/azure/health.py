@@ -79,7 +79,9 @@ def _told(event: object, subscription_id: str) -> bytes:
 async def _fetch(to: clients.Clients, url: str, subscription_id: str) -> bytes:
     from azure.core.rest import HttpRequest
 
-    with meanings.translated(f"health events of {subscription_id}"):
+    from responder.azure import budgets
+
+    with budgets.unhurried(), meanings.translated(f"health events of {subscription_id}"):
         # As a stream, else the SDK itself reads the JSON, and one bad byte costs the page.
         async with await to.plain().send_request(HttpRequest("GET", url), stream=True) as answer:
             body: bytes = await answer.read()

@@ -50,7 +50,14 @@ async def poll_once(resume: Resume, token: str, *, place: str, read: Read | None
     """
     if not token:
         return _lost(place, "there is no token")  # without one, the SDK's `begin_...` would send the write
+    from responder.azure import budgets
+
     latest = _Latest()
+    with budgets.unhurried():
+        return await _polled(resume, token, latest, place=place, read=read)
+
+
+async def _polled(resume: Resume, token: str, latest: _Latest, *, place: str, read: Read | None) -> restores.Progress:
     try:
         # The caller comes again by itself, so the SDK is to try once.
         poller = await resume(continuation_token=token, raw_response_hook=latest.keep, retry_total=0)

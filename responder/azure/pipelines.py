@@ -16,7 +16,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse, policies
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
-from responder.azure import endpoints
+from responder.azure import budgets, endpoints
 from responder.core import errors
 
 _CONNECTIONS = 100
@@ -136,9 +136,10 @@ class ForeignHostError(exceptions.HttpResponseError):
         self.reason = message
 
 
-def policies_of(credential: Any, where: endpoints.Endpoints) -> list[Any]:
+def policies_of(credential: Any, where: endpoints.Endpoints, known: budgets.Budgets) -> list[Any]:
     """A new list of policies, for one client: each pipeline links its policies to each other."""
     return [
+        budgets.Tokens(known),
         policies.RequestIdPolicy(),
         policies.HeadersPolicy(),
         policies.UserAgentPolicy("azure-postgresql-responder"),

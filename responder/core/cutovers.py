@@ -83,9 +83,8 @@ def consent_missing(request: Request) -> bool:
 def _needs_a_human(request: Request) -> Iterator[Refusal]:
     """What the owner's declaration does not cover, unless somebody has signed for it."""
     outgrown = _outgrown(request)
-    if outgrown and request.consent is not None:
-        if not _loss_covered(request) or any(True for _ in _unsigned(request)):
-            yield _refuse("outgrown", by=request.consent.by)
+    if outgrown and request.consent is not None and (not _loss_covered(request) or any(_unsigned(request))):
+        yield _refuse("outgrown", by=request.consent.by)
     if not _loss_covered(request):
         rpo = request.tolerance.rpo
         allowed = durations.show(rpo) if rpo is not None else "none at all"

@@ -30,6 +30,10 @@ class Brakes(fields.Part):
     budget_of: int = pydantic.Field(default=10, ge=1, le=10_000)
     """How many of the newest restores of an outage count. 10: what is older was mended, or was something else."""
 
+    azure_reserve: int = pydantic.Field(default=50, ge=0, le=200)
+    """Of the reads that Azure allows a subscription, so many are left for what cannot wait (looking at a target before
+    and after a write): polls and lists are put off before. 50: a wave of a few dozen restores. 0: none."""
+
     def policy(self) -> brakes.Policy:
         """As the core wants them."""
         return brakes.Policy(

@@ -24,6 +24,7 @@ from responder.store import (
     retention,
     runs,
     samples,
+    throttles,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Store:
     """This process among those that share the store."""
     lock: locks.Lock | None
     """What keeps others out of a file; None when opened for reading, and where others are welcome."""
+    throttles: throttles.Throttles
 
     async def close(self) -> None:
         """Finish what is under way and let the next process in. Twice is once."""
@@ -96,6 +98,7 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         register=instances.Instances(base),
         tenure=tenure,
         samples=samples.Samples(base),
+        throttles=throttles.Throttles(base),
         lock=lock,
     )
 

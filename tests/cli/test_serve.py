@@ -51,7 +51,10 @@ def test_a_run_by_hand_is_handed_to_the_daemon_and_words_reach_it(
     responder("run", "geo-restore", "--server", "shop", "--yes", *at).complains("run.busy", run["id"])
     with clouds.dark(here, "eastus2"):
         noted = responder("runs", "approve", run["id"], "--reason", "agreed", "--accept-loss", "2h", *at)
-        assert (noted.code, noted.out) == (0, f"{run['id']}: approve is noted.\n")
+        assert (noted.code, noted.out) == (
+            0,
+            f"{run['id']}: approve is noted. It is a yes to the cut-over; everything else is still checked before.\n",
+        )
         clouds.wait(lambda: state("state") == "done", daemon.process)
     responder("runs", "approve", run["id"], *at).complains("run.ended")
     responder("runs", "approve", run["id"], "--json", *at).complains_in_json("run.ended")

@@ -128,9 +128,16 @@ def test_a_yes_about_another_copy_does_not_count():
 
 def shown(loss: float = 20, copy: str = "/copy/1", default: Default = Default.WAIT) -> approvals.Price:
     return approvals.Price(
-        copy=copy, loss=loss * MINUTE, measured=True, downtime=timedelta(hours=12), downtime_waiting=timedelta(hours=20),
-        p_meet_rto=0.98, p_meet_rto_waiting=0.2, answer_by=at(11.75), default=default,
-    )  # fmt: skip
+        copy=copy,
+        loss=loss * MINUTE,
+        measured=True,
+        downtime=timedelta(hours=12),
+        downtime_waiting=timedelta(hours=20),
+        p_meet_rto=0.98,
+        p_meet_rto_waiting=0.2,
+        answer_by=at(11.75),
+        default=default,
+    )
 
 
 def ask(price: approvals.Price | None = None) -> approvals.Ask:
