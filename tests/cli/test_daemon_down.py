@@ -196,6 +196,64 @@ def test_a_word_is_kept_for_the_run(responder: terminal.Responder, folder: Path,
     assert responder("runs", topic, RUN, "--config", config, "--json").json["id"] == RUN
 
 
+def test_words_are_answered_and_saying_them_again_is_no_mistake(responder: terminal.Responder, config: Path):
+    said = responder("runs", "pause", RUN, "--reason", "a change", "--config", config)
+    assert (said.code, "pause is noted. Nothing new is begun." in said.out) == (0, True)
+    again = responder("runs", "pause", RUN, "--config", config)
+    assert (again.code, "nothing to do for pause. It is paused." in again.out) == (0, True)
+    shown = responder("runs", "show", RUN, "--config", config)
+    assert "paused it at" in shown.out
+    assert "a change" in shown.out
+    responder("runs", "go-now", RUN, "--config", config).complains("run.paused", "resume")
+    assert responder("runs", "resume", RUN, "--config", config).code == 0
+    assert responder("runs", "skip", RUN, "--step", "verify", "--config", config).code == 0
+    responder("runs", "skip", RUN, "--step", "nosuch", "--config", config).complains("run.no-step", "restore, verify")
+    (*_, last) = responder("runs", "show", RUN, "--json", "--config", config).json["signals"]
+    assert (last["topic"], last["step"]) == ("skip", "verify")
+
+
+# The brake.
+
+
+def test_a_freeze_is_held_shown_and_lifted(responder: terminal.Responder, config: Path):
+    at = ("--config", config)
+    held = responder("freeze", "--region", "East US", "--reason", "a change", "--for", "2h", *at)
+    assert held.code == 0
+    for word in ("frozen: ", "froze East US", "until", "a change"):
+        assert word in held.out
+    (one,) = responder("freeze", "--list", "--json", *at).json["freezes"]
+    assert (one["scope"], one["reason"]) == ("region:eastus", "a change")
+    (brake,) = responder("runs", "show", RUN, "--json", *at).json["brakes"]
+    assert "froze East US" in brake
+    assert "responder unfreeze --region eastus" in brake
+    assert "Nothing of that scope was frozen." in responder("unfreeze", "--reason", "done", *at).out
+    lifted = responder("unfreeze", "--region", "eastus", "--reason", "done", *at)
+    assert (lifted.code, lifted.out) == (0, "not frozen any more: region:eastus\n")
+    assert responder("freeze", "--list", *at).out == "Nothing is frozen.\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        (["freeze"], "brake.no-reason"),
+        (["freeze", "--reason", "x", "--region", "nowhere"], "brake.region"),
+        (["freeze", "--reason", "x", "--server", "nosuch"], "server.unknown"),
+        (["freeze", "--reason", "x", "--region", "eastus", "--server", "orders"], "brake.scopes"),
+        (["freeze", "--reason", "x", "--for", "soon"], "duration.unreadable"),
+        (["unfreeze"], "brake.no-reason"),
+        (["runs", "resume-wave", "nosuch", "--reason", "x"], "incident.unknown"),
+    ],
+    ids=str,
+)
+def test_a_brake_that_cannot_be_is_told(responder: terminal.Responder, config: Path, command: list[str], error: str):
+    responder(*command, "--config", config).complains(error)
+
+
+def test_a_wave_that_is_not_halted_is_told(responder: terminal.Responder, config: Path):
+    said = responder("runs", "resume-wave", "ABCD-123@eastus", "--reason", "quota raised", "--config", config)
+    assert (said.code, said.out) == (0, "That wave is not halted.\n")
+
+
 # Deciding.
 
 

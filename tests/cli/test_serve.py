@@ -60,6 +60,19 @@ def test_a_run_by_hand_is_handed_to_the_daemon_and_words_reach_it(
     responder("runs", "approve", run["id"], "--json", *at).complains_in_json("run.ended")
 
 
+def test_the_brake_is_held_and_lifted_beside_the_daemon(
+    responder: terminal.Responder, here: dict[str, str], daemon: clouds.Daemon
+):
+    at = ("--config", daemon.config)
+    held = responder("freeze", "--server", "bank", "--reason", "a change", "--for", "2h", *at)
+    assert (held.code, "froze server bank" in held.out) == (0, True)
+    refused = responder("run", "geo-restore", "--server", "bank", "--yes", *at)
+    refused.complains("brake.frozen", "froze server bank", "a change", "responder unfreeze --server bank")
+    lifted = responder("unfreeze", "--server", "bank", "--reason", "done", *at)
+    assert (lifted.code, "not frozen any more" in lifted.out) == (0, True)
+    assert responder("freeze", "--list", *at).out == "Nothing is frozen.\n"
+
+
 @pytest.mark.parametrize("id_", ["nosuch", "a/b?c#d", "../../inventory", "é %2e"])
 def test_a_word_to_no_run_is_refused_whatever_its_name(
     responder: terminal.Responder, here: dict[str, str], daemon: clouds.Daemon, id_: str

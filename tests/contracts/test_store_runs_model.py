@@ -11,13 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from responder.core import runs
+from responder.core import errors, runs
+from responder.store import due, sqlite
 from responder.store import runs as stored
-from responder.store import sqlite
 from tests.contracts import samples, sqlite_backend
 
 T = TypeVar("T")
@@ -86,12 +87,17 @@ class RunsModel(RuleBasedStateMachine):
         if expected is stored.Submitted.CREATED:
             self.known[run.id] = Known(run)
 
-    @rule(target=held, minutes=MINUTES, excluding=st.sets(NAMES, max_size=1))
-    def claim(self, minutes: int, excluding: set[str]) -> Any:
+    @rule(target=held, minutes=MINUTES, excluding=st.sets(NAMES, max_size=1), calm=st.sampled_from([due.ANY, 1, 3]))
+    def claim(self, minutes: int, excluding: set[str], calm: int) -> Any:
         now = samples.at(minutes)
-        since = {name: known.due_since(now) for name, known in self.known.items() if name not in excluding}
+        since = {
+            name: known.due_since(now)
+            for name, known in self.known.items()
+            if name not in excluding and known.run.strikes < calm
+        }
         oldest = min((at for at in since.values() if at is not None), default=None)
-        claimed = self.wait(self.store.runs.claim(now, excluding={runs.RunId(name) for name in excluding}))
+        left_out = {runs.RunId(name) for name in excluding}
+        claimed = self.wait(self.store.runs.claim(now, excluding=left_out, calm=calm))
         if claimed is None:
             assert oldest is None
             return multiple()
@@ -128,6 +134,44 @@ class RunsModel(RuleBasedStateMachine):
             self.wait(self.store.runs.signal(signal))
             known.sent.append(signal)
             known.untaken.append(signal)
+
+    @rule(name=NAMES, topic=st.sampled_from([runs.Topic.RETRY, runs.Topic.SKIP]), minutes=MINUTES)
+    def revive(self, name: str, topic: runs.Topic, minutes: int) -> None:
+        """A human makes a failed run go on: never beside another run of its server, and always under a new fence."""
+        known = self.known.get(runs.RunId(name))
+        if known is None:
+            return
+        word = samples.signal(name, topic, minutes=minutes)
+        active = {one.run.server_id for one in self.known.values() if not one.run.state.ended}
+        if known.run.state is not runs.State.FAILED or known.run.server_id in active:
+            with pytest.raises(errors.RefusedError):
+                self.wait(self.store.runs.revive(word, "restore"))
+            return
+        self.wait(self.store.runs.revive(word, "restore"))
+        known.run = replace(
+            known.run, state=runs.State.READY, step="restore", wake_at=word.at, waiting_for=None, ended_at=None, why="",
+            strikes=0, fence=known.run.fence + 1,
+        )  # fmt: skip
+        known.writes += 1
+        known.sent.append(word)
+        known.untaken.append(word)
+
+    @rule(name=NAMES, minutes=MINUTES)
+    def say_it_twice(self, name: str, minutes: int) -> None:
+        """The same word sent again, because an answer was lost, is kept once."""
+        known = self.known.get(runs.RunId(name))
+        if known is None:
+            return
+        word = replace(samples.signal(name, runs.Topic.GO_NOW, minutes=minutes), key=f"{len(known.sent)}")
+        self.wait(self.store.runs.signal(word))
+        self.wait(self.store.runs.signal(word))
+        known.sent.append(word)
+        known.untaken.append(word)
+
+    @invariant()
+    def one_run_a_server(self) -> None:
+        active = [run.server_id for run in self.wait(self.store.runs.list(active_only=True))]
+        assert len(active) == len(set(active))
 
     @rule(run=held)
     def take_signals(self, run: runs.Run) -> None:

@@ -276,3 +276,73 @@ async def test_a_word_to_a_run_that_has_ended_is_refused(api: Api):
     assert (status, body["error"]) == (409, "run.ended")
     status, body = await api.post("/api/v1/runs/r/signals", {"topic": "cancel"})
     assert (status, body["effect"]) == (200, "already")
+
+
+# Roles.
+
+
+@pytest.fixture
+async def staffed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """An API with a token for each role."""
+    tokens = []
+    for role in ("viewer", "operator", "approver"):
+        monkeypatch.setenv(f"TOKEN_{role}", f"{role}-t0ken")
+        secret = settings.Secret(env=f"TOKEN_{role}")
+        tokens.append(settings.ApiToken(name=f"the-{role}", roles=(role,), secret=secret))
+    store = await sqlite.open_store(tmp_path / "store.db")
+    await store.estate.put_servers([samples.server("orders")])
+    await store.runs.submit(samples.run("r", server="orders"))
+    bells = {name: wakes.Wake() for name in ("assess", "act")}
+    behind = desk.Desk(
+        config=settings.Settings(web=settings.Web(port=0, tokens=tuple(tokens))),
+        store=store,
+        intake=intake.Intake(store.intake, bells["assess"]),
+        playbooks={},
+        sources=[],
+        assess=bells["assess"],
+        act=bells["act"],
+    )
+    async with server.running(behind) as port, aiohttp.ClientSession() as session:
+        yield Api(base=f"http://127.0.0.1:{port}", store=store, bells=bells, session=session)
+    await store.close()
+
+
+def as_(role: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {role}-t0ken"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "may"),
+    [
+        ("/api/v1/runs/r/signals", {"topic": "approve"}, {"approver"}),
+        ("/api/v1/runs/r/signals", {"topic": "decline"}, {"approver"}),
+        ("/api/v1/runs/r/signals", {"topic": "hold"}, {"approver", "operator"}),
+        ("/api/v1/runs/r/signals", {"topic": "pause"}, {"operator"}),
+        ("/api/v1/runs/r/signals", {"topic": "skip"}, {"operator"}),
+        ("/api/v1/freezes", {"reason": "x"}, {"approver", "operator"}),
+        ("/api/v1/freezes/lift", {"reason": "x"}, {"operator"}),
+    ],
+)
+async def test_who_may_say_what(staffed: Api, path: str, body: dict[str, Any], may: set[str]):
+    allowed = {
+        role for role in ("viewer", "operator", "approver") if (await staffed.post(path, body, **as_(role)))[0] == 200
+    }
+    assert allowed == may
+
+
+async def test_everybody_with_a_token_may_look(staffed: Api):
+    for role in ("viewer", "operator", "approver"):
+        status, found = await staffed.ask("GET", "/api/v1/runs/r", **as_(role))
+        assert (status, found["id"]) == (200, "r")
+
+
+async def test_what_a_named_token_says_is_said_by_its_name(staffed: Api):
+    await staffed.post("/api/v1/runs/r/signals", {"topic": "approve", "by": "somebody else"}, **as_("approver"))
+    (word,) = await staffed.store.runs.signals(runs.RunId("r"))
+    assert word.by == "the-approver"
+
+
+async def test_a_refusal_names_the_role_that_is_lacking(staffed: Api):
+    status, body = await staffed.post("/api/v1/runs/r/signals", {"topic": "approve"}, **as_("viewer"))
+    assert (status, body["error"]) == (403, "http.403")
+    assert "the-viewer may not do that: it takes the role approver" in body["message"]
