@@ -276,6 +276,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
     pushed = listening.Door("webhooks", ("webhook", "event-grid"), door, config.hearing.webhook_every)
     ears = [*hubs, *_polled(parts, reconciler, door), pushed]
     hearing: dict[str, stages.Job] = {
+        "throttling": throttling.Throttling(parts.store, parts.clients.budgets).run,
         "reconcile": reconciler.run,
         "listening": listening.Listening(
             ears, config.hearing.policy(), parts.store.outbox, parts.wakes["announce"]
@@ -339,7 +340,6 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         "watch": watcher.run,
         "capture": capturer(parts).run,
         "retention": cleaner.run,
-        "throttling": throttling.Throttling(parts.store, parts.clients.budgets).run,
     }
 
 

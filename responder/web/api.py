@@ -111,7 +111,9 @@ class Api:
         """
         body = await _object(request)
         agreed = body.get("plan")
-        run = await self._planner().agreed(_asked(request, body), clock.now(), str(agreed) if agreed is not None else None)
+        run = await self._planner().agreed(
+            _asked(request, body), clock.now(), str(agreed) if agreed is not None else None
+        )
         await requests.submit(self._store, run)
         self._desk.act.ring()
         return views.of_run(run)
@@ -180,7 +182,10 @@ def _asked(request: web.Request, body: dict[str, Any]) -> requests.RunRequest:
     if not isinstance(params, dict):
         raise errors.InputError("api.not-an-object", "`params` is no object.", remedy='Send {"name": value}.')
     return requests.RunRequest(
-        playbook=str(body.get("playbook", "")), server=str(body.get("server", "")), by=request[_CALLER].person(body.get("by")), params=params
+        playbook=str(body.get("playbook", "")),
+        server=str(body.get("server", "")),
+        by=request[_CALLER].person(body.get("by")),
+        params=params,
     )
 
 
