@@ -32,7 +32,20 @@ from responder.core import (
     urgency,
     waves,
 )
-from responder.flow import asking, facts, gate, known_estate, learn, pauses, reading, shadow, silent, suspect, wakes, wave
+from responder.flow import (
+    asking,
+    facts,
+    gate,
+    known_estate,
+    learn,
+    pauses,
+    reading,
+    shadow,
+    silent,
+    suspect,
+    wakes,
+    wave,
+)
 from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
