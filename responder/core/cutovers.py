@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 
 from responder.core import copies, durations, evidence, outages, tolerances
 
+UNKNOWN_LOSS = timedelta(days=1)
+"""What a human signs for who accepts a loss that nobody could measure."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
@@ -88,7 +91,11 @@ def _needs_a_human(request: Request) -> Iterator[Refusal]:
     if not _loss_covered(request):
         rpo = request.tolerance.rpo
         allowed = durations.show(rpo) if rpo is not None else "none at all"
-        up_to = f"Up to {durations.show(request.loss)}" if request.loss is not None else "An unknown amount"
+        up_to = (
+            f"Up to {durations.show(request.loss)}"
+            if request.loss is not None
+            else "Nobody knows how much (who wants it signs for a day)"
+        )
         yield _refuse("loss", loss=up_to, allowed=allowed)
     if request.consent is not None and request.consent.granted and not outgrown:
         return
@@ -137,7 +144,7 @@ def _loss_covered(request: Request) -> bool:
     valid = request.consent is not None and request.consent.granted and not _outgrown(request)
     accepted = request.consent.loss_accepted if request.consent is not None and valid else None
     if request.loss is None:
-        return accepted is not None
+        return accepted is not None and accepted >= UNKNOWN_LOSS
     limits = [limit for limit in (request.tolerance.rpo, accepted) if limit is not None]
     return bool(limits) and request.loss <= max(limits)
 

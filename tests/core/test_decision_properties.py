@@ -164,6 +164,7 @@ def test_nothing_is_cut_over_without_proof_consent_and_an_affordable_loss(situat
     accepted = facts.consent.loss_accepted if facts.consent and facts.consent.granted else None
     if decisions.cut_over_request(facts, POLICY, now).loss is None:
         assert accepted is not None
+        assert accepted >= cutovers.UNKNOWN_LOSS
         return
     allowed = max(limit for limit in (facts.tolerance.rpo, accepted) if limit is not None)
     point = facts.copy.recovery_point

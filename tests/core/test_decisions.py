@@ -209,7 +209,7 @@ def test_a_replica_whose_lag_nobody_has_measured_is_promoted_only_with_a_signatu
     standing = replace(cases.ready(lacks_minutes=None), way="promote-replica")
     asked = decide(11.6, replicas=(replica(None),), copy=standing, tolerance=tolerance(12, 24))
     assert (asked.action, ids(asked)[0], asked.data_loss_bound) == (Action.ASK, "cutover.loss", None)
-    signed = decide(11.6, replicas=(replica(None),), copy=standing, tolerance=tolerance(12, 24), consent=cases.yes(1))
+    signed = decide(11.6, replicas=(replica(None),), copy=standing, tolerance=tolerance(12, 24), consent=cases.yes(24))
     assert signed.action is Action.CUT_OVER
 
 

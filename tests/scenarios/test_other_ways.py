@@ -25,7 +25,7 @@ async def test_a_server_with_only_a_replica_is_promoted_when_it_is_due_and_its_u
     asked = await night.decision()
     assert (asked.action, asked.reasons[0].id) == (decisions.Action.ASK, "cutover.loss")
     assert night.writes() == []
-    await night.says("approve", accept_loss="1h")
+    await night.says("approve", accept_loss="24h")
     await night.passes("1m")
     assert await night.idle()
     assert night.record() == "orders-r.postgres.database.azure.com"
