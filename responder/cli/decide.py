@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import datetime
 from pathlib import Path
@@ -67,10 +68,25 @@ def decide(  # one argument an option
         at = at or clock.now()
         facts = reach.run(_gathered(loaded, server, _outages(event_file, at), (at, answers)))
     shown = views.of_decision(_taken(loaded, facts, at), facts, _policy(loaded))
+    shown["frozen"] = reach.read(loaded, functools.partial(_frozen, facts=facts)) if config is not None else None
     if as_json:
         show.as_json(shown)
-    else:
-        decided.print_all(shown)
+        return
+    decided.print_all(shown)
+    if shown["frozen"]:
+        click.echo(f"Nothing would be started now. {shown['frozen']['sentence']}.")
+
+
+async def _frozen(store: Any, *, facts: decisions.Facts) -> dict[str, Any] | None:
+    """The freeze that would keep a run of this server from being started now."""
+    from responder import clock
+    from responder.core import brakes
+    from responder.flow import views
+
+    now = clock.now()
+    place = brakes.Place(server=facts.server.id, region=facts.server.region, outage=facts.outage.id)
+    held = brakes.freeze_on(await store.brakes.standing(now), place, now)
+    return views.of_freeze(held) if held is not None else None
 
 
 def _policy(loaded: settings.Settings) -> decisions.Policy:
