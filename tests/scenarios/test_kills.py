@@ -92,14 +92,14 @@ COURSES = {
         does={**DONE, "PUT": 1, "SET": 2},
     ),
     "a restore is rehearsed": Course(
-        server={}, starts="drill", ends_with="drill", does={**DONE, "PUT": 1, "SET": 2, "DELETE": 1},
+        server={}, starts="drill", ends_with="drill", does={**DONE, "PUT": 1, "DELETE": 1},
     ),
     "a copy that was left behind is thrown away": Course(
         server={}, starts="discard-copy", other="copy", ends_with="discard-copy", does={**DONE, "DELETE": 1},
     ),
     "a server moves into one with geo-redundant backup": Course(
         server={"geo_backup": False}, starts="migrate-to-geo-redundant", approved_at="hold", login=True,
-        ends_with="migrate-to-geo-redundant", does={**DONE, "PUT": 1, "SET": 2},
+        ends_with="migrate-to-geo-redundant", does={**DONE, "PUT": 1},
     ),
     "the way back is planned": Course(
         server={}, starts="failback-plan", ends_with="failback-plan", does=DONE,
@@ -173,7 +173,7 @@ class Stage:
             "event": self._bulletin(),
             "resolution": self._bulletin(over=True) if self._course.resolved else None,
             "others": [self._described(other) for other in self._others(name)],
-            "settings_known": bool(self._course.starts),
+            "settings_known": self._course.does["SET"] > 0,
             "starts": self._course.starts,
             "params": dict(self._course.params),
             "approved_at": self._course.approved_at,

@@ -91,6 +91,21 @@ async def test_where_nobody_was_sent_away_there_is_nothing_to_plan(fall: Any) ->
     assert steps["plan"].output["verdict"] == "nothing-to-do"
 
 
+async def test_where_there_is_no_backup_the_daemon_asks_for_the_replica_by_itself(fall: Any) -> None:
+    night = await fall(nights.declared(cutover="ask", geo_backup=False), a_replica())
+    await night.the_region_fails()
+    await night.passes_until(lambda: night.at_step("hold"), step="10m")
+    run = await night.active()
+    assert run is not None
+    assert (run.playbook.name, run.created_by) == ("promote-replica", "responder")
+
+    await night.says("approve", accept_loss="1d")
+    await night.passes_until(night.idle, step="10m")
+
+    assert (await night.steps(run))["cut-over"].output["verdict"] == "cut-over"
+    assert night.record() == "orders-replica.postgres.database.azure.com"
+
+
 async def test_when_the_region_returns_first_the_replica_stays_one(fall: Any) -> None:
     night = await fall(nights.declared(cutover="ask"), a_replica())
     run = await started(night, "promote-replica")
