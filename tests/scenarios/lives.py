@@ -182,9 +182,8 @@ class Life:
     async def _approve(self, run: runs.Run) -> None:
         """Somebody says yes, once."""
         if not await self._store.runs.signals(run.id):
-            await requests.say(
-                self._store, run.id, runs.Topic.APPROVE, by="ada", now=self._time.now(), accept_loss=timedelta(days=1)
-            )
+            word = requests.Word(topic=runs.Topic.APPROVE, by="ada", accept_loss=timedelta(days=1))
+            await requests.say(self._store, run.id, word, self._time.now())
 
     async def _hear(self, what: str) -> None:
         body = json.dumps(self._order[what]).encode()
