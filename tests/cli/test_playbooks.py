@@ -122,6 +122,15 @@ def test_a_plan_says_what_is_created_deleted_and_pointed(plan: Any):
     assert found["possible"]
 
 
+@pytest.mark.parametrize("book", sorted(path.stem for path in (ROOT / "playbooks").glob("*.yaml")))
+def test_every_shipped_playbook_tells_beforehand_what_it_touches(plan: Any, book: str):
+    said = plan("plain" if book == "migrate-to-geo-redundant" else "orders", book=book)
+    assert said.code == 0
+    assert [step["id"] for step in said.json["steps"] if step["touches"] is None] == []
+    reading = [step for step in said.json["steps"] if step["effect"] == "read"]
+    assert [step["id"] for step in reading if step["touches"]] == []
+
+
 def test_planned_twice_it_is_the_same_plan(plan: Any):
     assert plan().json == plan().json
 
