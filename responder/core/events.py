@@ -193,9 +193,15 @@ class HealthEvent:
         """Key of this one update of this one communication.
 
         The same update pushed over several channels has the same key. REST and Resource Graph give no communication
-        id: there the update time stands in, so a poll repeats what a push has said under another key. So does the copy
-        that says the level in a word, which must be heard though the one with a number came before it.
+        id: there the update time stands in, so a poll repeats what a push has said under another key.
         """
         update = self.communication_id or (self.updated_at.isoformat() if self.updated_at else "")
-        said = (self.subscription_id or "", self.tracking_id or self.resource_id or "", update, self.status)
-        return "|".join((*said, "unrated") if self.unrated else said)
+        return "|".join((self.subscription_id or "", self.tracking_id or self.resource_id or "", update, self.status))
+
+    @property
+    def key(self) -> str:
+        """Under which it is kept, once: its identity, and whether the level was a number.
+
+        The copy that says the level in a word must be heard though the one with a number came before it.
+        """
+        return f"{self.identity}|unrated" if self.unrated else self.identity

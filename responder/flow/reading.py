@@ -31,6 +31,9 @@ _EXCERPT = 2_000
 _SMALL = 16 * 1024
 """Bytes that are read on the spot; above that, a thread costs less than the wait of everybody else."""
 
+_PACKED = b"\x1f\x8b"
+"""How gzip begins: small, and perhaps large inside."""
+
 Changed = dict[outages.OutageId, outages.Outage]
 
 
@@ -65,19 +68,19 @@ class Reading:
     ) -> tuple[list[events.HealthEvent], list[payloads.Unreadable], Changed]:
         """New events, what could not be read, and the outages as they stand after them."""
         parsed = await _parsed(received.body)
-        known = await self._store.intake.known([event.identity for event in parsed.events])
+        known = await self._store.intake.known([event.key for event in parsed.events])
         fresh: list[events.HealthEvent] = []
         spoiled = list(parsed.unreadable)
         changed: Changed = {}
         for event in parsed.events:
-            if event.identity in known:
+            if event.key in known:
                 continue
             try:
                 changed |= await self._folded(event, received.received_at, changed)
             except Exception as error:  # its neighbours in the same arrival are heard all the same
                 _raise_unless_about_a_row(error)
                 _log.exception("event.defect", source=received.source)
-                spoiled.append(_defect(error, event.identity, received.body))
+                spoiled.append(_defect(error, event.key, received.body))
                 continue
             fresh.append(event)
         return fresh, spoiled, changed
@@ -147,7 +150,8 @@ class Reading:
 
 async def _parsed(body: bytes) -> payloads.Parsed:
     """What a body holds. A large one is read in a thread, so that signs of life and answers are not held up by it."""
-    return payloads.parse(body) if len(body) <= _SMALL else await asyncio.to_thread(payloads.parse, body)
+    small = len(body) <= _SMALL and not body.startswith(_PACKED)
+    return payloads.parse(body) if small else await asyncio.to_thread(payloads.parse, body)
 
 
 async def again(store: sqlite.Store, ids: Sequence[str]) -> views.Json:

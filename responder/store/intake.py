@@ -236,7 +236,7 @@ def _record(
     if arrival["recorded"]:
         return
     at = arrival["received_at"]
-    rows = [(codec.clean(e.identity), received_id, at, codec.dump(e, core_events.HealthEvent)) for e in found]
+    rows = [(codec.clean(e.key), received_id, at, codec.dump(e, core_events.HealthEvent)) for e in found]
     connection.executemany(_RECORD_EVENT, rows)
     _set_apart(connection, received_id, unreadable)
     changed, statements = after

@@ -16,15 +16,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from responder.core.events import Channel, HealthEvent, Kind, Status
-from responder.core.payloads import alerts, documents, fields, grid, records, resource_health, rest
+from responder.core.payloads import alerts, budgets, documents, fields, grid, records, resource_health, rest
 from responder.core.payloads.activity import MalformedError
 from responder.core.payloads.documents import Unreadable
 from responder.core.payloads.fields import Fields
 
 __all__ = ["Parsed", "Unreadable", "parse", "to_json"]
 
-MOST_PIECES = 8_000
-"""Most pieces taken from one body; Event Grid batches at most 5000, and a health record has hundreds of bytes."""
+MOST_PIECES = budgets.MOST_PIECES
 _DEEPEST = 6
 """Envelopes, arrays and strings within each other before a piece is given up."""
 _ENVELOPES = ("records", "value", "data")  # diagnostic settings; REST lists; Resource Graph answers
@@ -42,21 +41,39 @@ class Parsed:
 
 
 def parse(body: bytes) -> Parsed:
-    """All events in a body, and the pieces of it that are none. Never raises; work and memory grow with its length."""
+    """All events in a body, and the pieces of it that are none. Never raises; the work is bounded, see `budgets`."""
+    return measured(body)[0]
+
+
+def measured(body: bytes) -> tuple[Parsed, budgets.Budget]:
+    """What a body held, and the work that it took."""
+    with budgets.counting() as budget:
+        try:
+            return _parse(body, budget), budget
+        finally:
+            documents.forget()
+
+
+def _parse(body: bytes, budget: budgets.Budget) -> Parsed:
     found: list[HealthEvent] = []
     documents_, spoiled = documents.read(bytes(body), _known)
-    pieces = 0
     for document in documents_:
         for piece in _pieces(document.value, "", 0):
-            pieces += 1
-            if pieces > MOST_PIECES:
-                spoiled.append(Unreadable(f"more than {MOST_PIECES} pieces", _place(document.offset, piece[1]), b""))
+            place = _place(document.offset, piece[1])
+            if budget.pieces == MOST_PIECES:
+                # One mark for all that follows; the whole body is kept, and can be read again.
+                reason = f"not read: more than {MOST_PIECES} pieces in one body; this is the first of the rest"
+                spoiled.append(Unreadable(reason, place, documents.excerpt(piece[0])))
                 return Parsed(tuple(found), tuple(spoiled))
+            budget.pieces += 1
             result = _read(*piece, document.offset)
             if isinstance(result, Unreadable):
                 spoiled.append(result)
             else:
                 found.extend(result)
+    if budget.impacts > budget.most_impacts or budget.other_impacts > budget.most_other_impacts:
+        limits = f"{budget.most_impacts} services in regions, or {budget.most_other_impacts} that do not concern us"
+        spoiled.append(Unreadable(f"not read: more than {limits}", "impact", body[: documents.EXCERPT]))
     return Parsed(tuple(found), tuple(spoiled))
 
 
@@ -81,6 +98,8 @@ def _pieces(value: object, path: str, depth: int) -> Iterator[tuple[object, str]
 
 def _content(row: Row) -> tuple[str, object] | None:
     """The name and content of an envelope, or None when it is none."""
+    if len(row) > budgets.MOST_FIELDS:
+        return None  # said by its reader
     found = Fields(row)
     for name in _ENVELOPES:
         if name == "data" and any(mark in found for mark in _NOT_ENVELOPES):
@@ -111,11 +130,11 @@ def _read(value: object, path: str, offset: int) -> Sequence[HealthEvent] | Unre
         return Unreadable(f"not an object but {_NAMES.get(type(value), 'a number')}", place, documents.excerpt(value))
     if not value:
         return Unreadable("an empty object", place, b"{}")
-    row, body = Fields(value), rest.body_of(value)
-    reader = next(read for recognises, read in _SHAPES if recognises(row, body))
     try:
+        row, body = Fields(value), rest.body_of(value)
+        reader = next(read for recognises, read in _SHAPES if recognises(row, body))
         return reader(value)
-    except MalformedError as error:
+    except (MalformedError, budgets.ExceededError) as error:
         return Unreadable(str(error), place, documents.excerpt(value))
     except Exception as error:  # one strange piece must never stop a partition; the tests hold that this is not reached
         return Unreadable(f"{UNEXPECTED} {type(error).__name__}", place, documents.excerpt(value))
@@ -163,7 +182,10 @@ def _known(value: object) -> bool:
     """Whether a recovered value is an event or an envelope; fragments of a broken record are neither."""
     if not isinstance(value, dict):
         return False
-    row, body = Fields(value), rest.body_of(value)
+    try:
+        row, body = Fields(value), rest.body_of(value)
+    except budgets.ExceededError:
+        return True  # to be set apart as a whole
     return _content(value) is not None or any(recognises(row, body) for recognises, _ in _SHAPES[:-1])
 
 

@@ -14,11 +14,14 @@ What is known to arrive, and from where:
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from responder.core.payloads import budgets
 
 MOST_BYTES = 32 << 20
 """Longest body that is read. A page of REST events of 55 regions each runs to some megabytes."""
@@ -30,7 +33,6 @@ EXCERPT = 2_000
 """Bytes of a spoiled piece that are kept."""
 _CHUNK = 1 << 16
 _WIDE_WITHOUT_MARK = {"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"}
-_MOST_PAIRS = 200_000
 _MOST_FAILED_PARENTS = 6  # records sit three brackets deep; each level costs at most one reading of the text
 
 
@@ -68,7 +70,9 @@ def read(body: bytes, known: Known) -> tuple[list[Document], list[Unreadable]]:
     spoiled = [Unreadable(complaint, 0, body[:EXCERPT])] if complaint else []
     if not content:
         return [], spoiled or [Unreadable("empty", 0, body[:EXCERPT])]
-    documents, more = read_text(_decode(content), known)
+    text = _decode(content)
+    budgets.current().size = len(text)
+    documents, more = read_text(text, known)
     return documents, spoiled + more
 
 
@@ -85,13 +89,27 @@ def read_text(text: str, known: Known) -> tuple[list[Document], list[Unreadable]
 def embedded(value: object) -> object:
     """A value that may have been put into a string, or into a string within a string; itself when it was not."""
     for _ in range(3):
-        if not isinstance(value, str) or value.lstrip()[:1] not in {"{", "[", '"'}:
+        if not isinstance(value, str) or not _LOOKS_LIKE_JSON(value):
             return value
-        inner, complaint = _lenient(value)
+        inner, complaint = _opened(value)
         if complaint:
             return value
         value = inner
     return value
+
+
+_LOOKS_LIKE_JSON = re.compile(r"""\s*[{\["]""").match
+_LONG = 64
+
+
+def _opened(text: str) -> tuple[object, str]:
+    """A long string is asked for again and again, by every reader that might recognise what holds it."""
+    return _lenient_again(text) if len(text) > _LONG else _lenient(text)
+
+
+def forget() -> None:
+    """Let go of what was kept while one body was read."""
+    _lenient_again.cache_clear()
 
 
 def excerpt(value: object) -> bytes:
@@ -147,6 +165,8 @@ _DECODER = json.JSONDecoder(strict=False, parse_int=_integer)  # raw line breaks
 
 def _loads(text: str) -> tuple[object, str]:
     """The value, or a complaint. Depth is bounded by the interpreter's recursion limit."""
+    if refused := budgets.current().refuses_reading(len(text)):
+        return None, f"not read: {refused}"
     try:
         return _DECODER.decode(text), ""
     except json.JSONDecodeError as error:
@@ -165,10 +185,23 @@ def _lenient(text: str) -> tuple[object, str]:
         if not still:
             return value, ""
     if _SINGLE_QUOTED.search(text):
-        value, still = _loads(_TOKEN.sub(_double_quoted, text))
+        value, still = _loads(_repaired(text))
         if not still:
             return value, ""
     return None, complaint
+
+
+_lenient_again = functools.lru_cache(maxsize=16)(_lenient)
+
+
+def _repaired(text: str) -> str:
+    """With double quotes, as far as the budget reaches."""
+    budget = budgets.current()
+    if not budget.left_of_tokens():
+        return text
+    repaired, tokens = _TOKEN.subn(_double_quoted, text, count=budget.left_of_tokens())
+    budget.tokens += tokens
+    return repaired
 
 
 _SINGLE_QUOTED = re.compile(r"[{\[,:][ \t\r\n]*'")
@@ -194,12 +227,17 @@ _BRACKET_OR_STRING = re.compile(r'[{}\[\]]|"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _TURNED_GAP = re.compile(r'[}\]]\s*,?\s*\{\s*"\Z')
 
 
-def _pairs(text: str) -> list[tuple[int, int, bool]]:
-    """Where objects begin and end (exclusive), and whether anything was open around them; linear, forgiving."""
+def _pairs(text: str) -> tuple[list[tuple[int, int, bool]], int]:
+    """Where objects begin and end (exclusive), and whether anything was open around them; linear, forgiving.
+
+    With it, up to where the budget reached.
+    """
     found: list[tuple[int, int, bool]] = []
     open_: list[int] = []
-    position = 0
-    while (token := _BRACKET_OR_STRING.search(text, position)) and len(found) < _MOST_PAIRS:
+    position, left, budget = 0, budgets.current().left_of_tokens(), budgets.current()
+    while left and (token := _BRACKET_OR_STRING.search(text, position)):
+        left -= 1
+        budget.tokens += 1
         position = token.end()
         char = token.group()[0]
         if char in "{[":
@@ -216,11 +254,15 @@ def _pairs(text: str) -> list[tuple[int, int, bool]]:
                 start = open_.pop()
                 if char == "}":
                     found.append((start, position, bool(open_)))
-    return sorted(found)
+    return sorted(found), position if not left else len(text)
 
 
 def _is_turned_gap(string: str) -> bool:
     return len(string) > 3 and bool(_TURNED_GAP.search(string[-200:]))
+
+
+_NOT_READ = "not read: more than"
+"""How the reason begins where a budget ended."""
 
 
 def _recover(text: str, known: Known, complaint: str) -> tuple[list[Document], list[Unreadable]]:
@@ -230,7 +272,8 @@ def _recover(text: str, known: Known, complaint: str) -> tuple[list[Document], l
     done = 0  # everything before has been judged
     gap = 0  # where the current spoiled stretch began
     failed: list[int] = []  # ends of the enclosing objects that could not be read whole
-    for start, end, inside in _pairs(text):
+    pairs, reached = _pairs(text)
+    for start, end, inside in pairs:
         while failed and failed[-1] <= start:
             failed.pop()
         if start < done or len(failed) > _MOST_FAILED_PARENTS:
@@ -241,6 +284,9 @@ def _recover(text: str, known: Known, complaint: str) -> tuple[list[Document], l
             )
             return documents, spoiled
         value, broken = _lenient(text[start:end])
+        if broken.startswith(_NOT_READ):
+            complaint, reached = broken, min(reached, start)
+            break
         if broken:
             failed.append(end)
             continue
@@ -249,6 +295,8 @@ def _recover(text: str, known: Known, complaint: str) -> tuple[list[Document], l
             documents.append(Document(value, start))
             spoiled.extend(_spoiled(text, gap, start, complaint))
             gap = end
+    if reached < len(text) and not complaint.startswith(_NOT_READ):
+        complaint = f"{_NOT_READ} {budgets.MOST_TOKENS} brackets and strings"
     spoiled.extend(_spoiled(text, gap, len(text), complaint))
     if not documents and not spoiled:  # brackets only: still nothing that anybody should lose sight of
         spoiled.append(Unreadable(complaint, 0, _raw(text)))

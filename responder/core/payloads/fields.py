@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from responder.core.payloads import documents
+from responder.core.payloads import budgets, documents
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
@@ -22,7 +22,11 @@ _NO = {"", "false", "0", "no", "none", "null"}
 
 
 class Fields:
-    """Read access to one object, or to several laid over each other (the first to answer wins)."""
+    """Read access to one object, or to several laid over each other (the first to answer wins).
+
+    Raises:
+        ExceededError: an object has more fields than any of Azure's.
+    """
 
     __slots__ = ("_values",)
 
@@ -33,6 +37,8 @@ class Fields:
                 for key, values in layer._values.items():
                     self._values.setdefault(key, []).extend(values)
             elif isinstance(layer, dict):
+                if len(layer) > budgets.MOST_FIELDS:
+                    raise budgets.ExceededError(f"not read: more than {budgets.MOST_FIELDS} fields in one object")
                 for key, value in layer.items():
                     if value is not None:
                         self._values.setdefault(_fold(str(key)), []).append(value)

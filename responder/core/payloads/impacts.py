@@ -11,14 +11,13 @@ The same list goes by four vocabularies:
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from responder.core import regions, services
 from responder.core.events import Impact, Status
-from responder.core.payloads import wording
+from responder.core.payloads import budgets, wording
 from responder.core.payloads.fields import Fields
 
 _NAMES = ("impactedService", "serviceName", "name", "serviceId", "service")
@@ -32,13 +31,10 @@ _NO_REGIONS = {"global", "regionunknown", "unknown", "nonregional", "allregions"
 # A region newer than our table must not be lost: servers there carry its name as their location.
 _LIKE_A_REGION = re.compile(r"[a-z][a-z0-9]{2,39}")
 
-_MOST_IMPACTS = 25_000  # all 300 services in all 80 regions
-
 
 def read(listed: Iterable[object], status: Status) -> tuple[Impact, ...]:
     """Impacts as listed. `status` is the event's, for regions that give none of their own."""
-    every = (impact for entry in listed for impact in _of_service(entry, status))
-    return tuple(dict.fromkeys(itertools.islice(every, _MOST_IMPACTS)))
+    return tuple(dict.fromkeys(impact for entry in listed for impact in _of_service(entry, status)))
 
 
 def scalar(service: str | None, region: str | None, status: Status) -> tuple[Impact, ...]:
@@ -59,7 +55,10 @@ def _of_service(entry: object, status: Status) -> Iterator[Impact]:
     if name is None and guid is None:
         return
     relation = services.relation(name or "", guid)
+    budget, ours = budgets.current(), relation is not services.Relation.UNRELATED
     for listed in service.items(*_REGIONS) or [""]:
+        if not budget.takes_impact(ours):
+            return
         region = Fields({"name": listed} if isinstance(listed, str) else listed)
         yield Impact(
             service=name or guid or "",
