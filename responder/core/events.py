@@ -83,7 +83,7 @@ class HealthEvent:
     """Azure's event level in lower case (critical, error, warning, informational); None for its integer codes,
     whose meaning is not established."""
     unrated: bool = False
-    """A number stood where the level should be (common alert schema): it may be informational, or not."""
+    """A number stands where the level should be, always so in the common alert schema: it may be informational."""
     tracking_id: str | None = None
     subscription_id: str | None = None
     communication_id: str | None = None

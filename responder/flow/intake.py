@@ -71,6 +71,7 @@ class Intake:
                     self._count(arrivals, error)
                     if not done.done():
                         done.set_exception(error)
+                        done.exception()  # who waits may be cancelled before it hears this; it is logged already
                 continue
             for arrivals, done in batch:
                 self._count(arrivals, None)

@@ -111,6 +111,19 @@ def test_what_was_taken_back_is_a_suspicion_again_when_a_newer_number_comes() ->
     assert outage.concern(server()) is outages.Concern.SUSPECTED
 
 
+@pytest.mark.parametrize(
+    ("name", "holder", "field"), [("records-incident", "records", "level"), ("rest-events", "value", "eventLevel")]
+)
+def test_a_number_is_no_level_on_any_other_channel_either(name: str, holder: str, field: str) -> None:
+    whole = json.loads((Path(__file__).parent / "payloads" / f"{name}.json").read_text(encoding="utf-8"))
+    one = whole[holder][0]
+    inside = one if field in one else one["properties"]
+    inside[field] = 2
+    (found,) = payloads.parse(json.dumps(one).encode()).events
+
+    assert (found.level, found.unrated, found.actionable) == (None, True, True)
+
+
 def test_only_service_health_incidents_are_unrated() -> None:
     alert = copy.deepcopy(ALERT)
     alert["data"]["alertContext"]["level"] = 3

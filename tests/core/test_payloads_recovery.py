@@ -54,6 +54,9 @@ def beside(*poison: str) -> bytes:
         pytest.param(lambda r: [json.dumps(r)], id="an array of strings"),
         pytest.param(lambda r: {"records": [json.dumps(r)]}, id="records that are strings"),
         pytest.param(lambda r: {"records": json.dumps([r])}, id="records in a string"),
+        pytest.param(lambda r: {"records": {"0": r}}, id="records by number"),
+        pytest.param(lambda r: {"id": "7", "body": r}, id="wrapped by a relay"),
+        pytest.param(lambda r: {"id": "7", "body": json.dumps([r])}, id="wrapped by a relay, as a string"),
     ],
 )
 def test_a_record_is_found_in_every_wrapping(wrap: Callable[[Any], Any]) -> None:
@@ -82,6 +85,15 @@ def test_a_body_is_read_in_every_encoding(encode: Callable[[str], bytes]) -> Non
 
     assert [event.tracking_id for event in parsed.events] == ["QX7T-2B8"]
     assert parsed.unreadable == ()
+
+
+def test_a_wrapping_of_several_events_loses_none_and_one_of_none_is_one_unknown_object() -> None:
+    several = payloads.parse(json.dumps({"first": record("A-1"), "more": [record("B-2"), 7], "n": 3}).encode())
+    none = payloads.parse(json.dumps({"first": {"a": 1}, "more": [{"b": {}}]}).encode())
+
+    assert [event.tracking_id for event in several.events] == ["A-1", "B-2"]
+    assert [each.raw for each in several.unreadable] == [b"7"]
+    assert [event.kind for event in none.events] == [payloads.Kind.OTHER]
 
 
 def test_single_quoted_pseudo_json_is_read() -> None:

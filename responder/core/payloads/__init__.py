@@ -26,6 +26,8 @@ __all__ = ["Parsed", "Unreadable", "parse", "to_json"]
 MOST_PIECES = budgets.MOST_PIECES
 _DEEPEST = 6
 """Envelopes, arrays and strings within each other before a piece is given up."""
+_WRAPPERS = 20
+"""Fields of an object that is looked into though nobody knows it, and entries of a list in it."""
 _ENVELOPES = ("records", "value", "data")  # diagnostic settings; REST lists; Resource Graph answers
 _NOT_ENVELOPES = ("schemaId", "specversion", "eventType")  # their `data` is the event's own
 
@@ -87,6 +89,8 @@ def _pieces(value: object, path: str, depth: int) -> Iterator[tuple[object, str]
         yield from ((piece, path) for piece in spoiled)
         return
     content = _content(opened) if isinstance(opened, dict) else ("", opened)
+    if content is None and isinstance(opened, dict) and depth < _DEEPEST:
+        content = _wrapped(opened)
     name, inside = content if content else ("", None)
     if content is None or not isinstance(inside, list) or depth >= _DEEPEST:
         yield opened, path
@@ -112,6 +116,19 @@ def _content(row: Row) -> tuple[str, object] | None:
             if name == "data" and isinstance(inside, dict) and (table := _table(inside)):
                 return "data.rows", table
     return None
+
+
+def _wrapped(row: Row) -> tuple[str, object] | None:
+    """What a relay has put around an event (`{"body": ...}`, `{"0": ...}`), one level deep, if that is all it is."""
+    if len(row) > _WRAPPERS or _known(row):
+        return None
+    found: list[object] = []
+    for value in row.values():
+        inside = documents.embedded(value)
+        several = inside if isinstance(inside, list) else [inside]
+        if any(map(_known, several[:_WRAPPERS])):
+            found += several
+    return ("*", found) if found else None
 
 
 def _table(data: Row) -> list[object]:

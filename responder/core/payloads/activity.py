@@ -38,4 +38,4 @@ class Activity:
     """Everywhere a synthetic flag may be."""
     description: str | None = None
     unrated: bool = False
-    """The channel writes its levels as numbers, and no word stood beside it."""
+    """The level is a number, and no word stands beside it."""

@@ -55,13 +55,15 @@ def entry(raw: Mapping[str, object], channel: Channel) -> Activity:
     operation = row.text("operationName", limit=300) or ""
     said = row.word("category", "eventSource") or body.word("eventCategory")
     resource = row.text("resourceId")
+    level = wording.level(row.word("level"))  # beside it there can be `Level`: 5
     return Activity(
         channel=channel,
         category=category(said, operation),
         operation=operation,
         status=row.word("status", "resultType"),
         said=row.text("status", "resultType", limit=100),
-        level=wording.level(row.word("level")),  # beside it there can be `Level`: 5
+        level=level,
+        unrated=level is None and "level" in row,
         at=row.time("eventTimestamp", "time", "submissionTimestamp"),
         subscription_id=(row.text("subscriptionId", limit=100) or "").lower()
         or fields.subscription(resource, row.text("id")),

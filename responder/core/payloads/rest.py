@@ -50,13 +50,15 @@ def event(row: Mapping[str, object]) -> HealthEvent:
     word = body.word("eventType") or ""
     impacted = body.items("impact")
     subscriptions = _subscriptions(impacted)
+    level = wording.level(body.word("eventLevel"))
     said = service_health.Said(
         channel=channel,
         kind=wording.EVENT_TYPES.get(word, Kind.OTHER),
         # eventType RCA is a review, whatever its status.
         said=(body.word("status"), "rca" if word == "rca" else None),
         stage=body.text("status", limit=100),
-        level=wording.level(body.word("eventLevel")),
+        level=level,
+        unrated=level is None and "eventLevel" in body,
         at=_newest(body, impacted),
         subscription_id=_subscription(outer, own_id, subscriptions),
         tracking_id=tracking_id or outer.text("name", limit=200),
