@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from responder.azure import hub_lanes
+from responder.azure import hub_clients, hub_lanes
 from responder.simulator.amqp import broker as brokers
 from tests.azure import hubs
 
@@ -197,3 +197,17 @@ def test_any_body_becomes_bytes(body: Any, read: bytes) -> None:
     event.body = body  # type: ignore[attr-defined]
 
     assert hub_lanes.body_of(event) == read
+
+
+async def test_a_partition_that_cannot_be_given_back_is_no_failure_and_one_that_cannot_be_taken_is() -> None:
+    """The SDK loses the error of the former in a task of its own."""
+
+    class Full(hubs.Memory):
+        async def claim_ownership(self, claims: Any) -> Any:
+            raise OSError("disk full")
+
+    checkpoints = hub_clients.Checkpoints(Full())
+
+    assert await checkpoints.claim_ownership([{"partition_id": "0", "owner_id": ""}]) == []
+    with pytest.raises(OSError, match="disk full"):
+        await checkpoints.claim_ownership([{"partition_id": "0", "owner_id": "me"}])
