@@ -75,9 +75,9 @@ class Server:
         """
         return int(await self.ask(sql, f"responder {purpose}%"))
 
-    async def ask(self, sql: str, *arguments: Any) -> Any:
+    async def ask(self, sql: str, *arguments: Any, schema: str = "public") -> Any:
         """One value, asked beside everybody else."""
-        connection = await asyncpg.connect(self.url)
+        connection = await asyncpg.connect(self.url, server_settings={"search_path": schema})
         try:
             return await connection.fetchval(sql, *arguments)
         finally:
