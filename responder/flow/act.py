@@ -321,6 +321,7 @@ class Act:
             doors=self._doors,
             now=clock.now(),
             save=nowhere,
+            check=functools.partial(self._must_be_ours, run),
         )
 
     async def _cancel(

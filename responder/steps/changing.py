@@ -58,6 +58,7 @@ def name_of(change: changes.Change) -> str:
 
 async def _ask(ctx: doors.Context, change: changes.Change, saved: Mapping[str, Any]) -> runs.Outcome:
     kept = {key: saved[key] for key in ("refused", "written") if key in saved}
+    ctx.check()
     try:
         token = await ctx.doors.control_plane.change(change)
     except errors.AzureError as error:

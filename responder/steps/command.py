@@ -88,6 +88,7 @@ async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
 async def _run(ctx: doors.Context, arguments: Sequence[Any]) -> calls.Ended:
     settings = ctx.step.settings
     limit = min(durations.parse(str(settings["limit"])), _LONGEST)
+    ctx.check()
     return await ctx.doors.programs.run(str(settings["program"]), [str(a) for a in arguments], _variables(ctx), limit)
 
 

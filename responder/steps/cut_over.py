@@ -60,6 +60,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
         return runs.Fail(
             why=f"{name}.{zone.name} leads to {before}, an earlier copy that applications write to; it is left alone"
         )
+    ctx.check()
     await ctx.doors.dns.point(zone, name, target)
     return _done(ctx, record=f"{zone.name}/{name}", before=before, target=target)
 

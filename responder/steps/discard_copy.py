@@ -112,6 +112,7 @@ async def _obstacle(ctx: doors.Context, found: restores.FoundServer) -> runs.Out
 
 
 async def _delete(ctx: doors.Context, copy: servers.ServerId) -> runs.Outcome:
+    ctx.check()
     try:
         token = await ctx.doors.control_plane.delete(copy)
     except errors.AzureError as error:

@@ -251,6 +251,9 @@ class Context:
     now: datetime
     save: Callable[[Mapping[str, Any]], Awaitable[None]] = field(repr=False)
     """Remember an effect's handle durably, before anything else happens. Raises when the run is no longer ours."""
+    check: Callable[[], None] = field(default=lambda: None, repr=False)
+    """To be called directly before an effect, with nothing awaited in between. Raises when the run may no longer be
+    ours: another instance may have taken it over while this process was frozen, or cut off from the store."""
 
     @property
     def by_hand(self) -> bool:

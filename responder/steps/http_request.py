@@ -74,6 +74,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     call = _call(ctx.step.settings, ctx)
     ctx.doors.http.judge(call)
     await ctx.save({"sent": True})
+    ctx.check()
     try:
         answer = await ctx.doors.http.send(call)
     except calls.NotSent as error:

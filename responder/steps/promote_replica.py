@@ -96,6 +96,7 @@ async def _promote(ctx: doors.Context, known: Mapping[str, Any], look: doors.Loo
         "data_loss_s": max((until - point).total_seconds(), 0.0) if point else None,
     }
     await ctx.save(intent)
+    ctx.check()
     try:
         token = await ctx.doors.control_plane.change(_promotion(ctx, intent))
     except errors.AzureError as error:

@@ -140,6 +140,7 @@ async def _ask(ctx: doors.Context) -> runs.Outcome:
         "requested_at": ctx.now.isoformat(),
     }
     await ctx.save(intent)
+    ctx.check()
     try:
         token = await ctx.doors.control_plane.restore(request)
     except errors.AzureError as error:

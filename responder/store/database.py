@@ -58,7 +58,7 @@ class Connection(Protocol):
 
     @property
     def lock_read(self) -> str:
-        """Ends a SELECT whose rows must stay as they are until the end of the transaction."""
+        """Ends a SELECT whose rows must not vanish before the end of the transaction."""
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Cursor:
         """One statement."""

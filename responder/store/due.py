@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from responder.core import runs
-from responder.store import apart, codec, database, run_rows
+from responder.store import apart, codec, database, instances, run_rows
 
 _OURS = "id NOT IN (SELECT value FROM json_each(:excluding)) AND (owner IS NULL OR owner = :me)"
 # Three ways of being due, each one look into an index; the oldest of the three first ones is the oldest of all.
@@ -72,6 +72,8 @@ class Wanted:
 
 def claim(connection: database.Connection, wanted: Wanted, unreadable: apart.Apart) -> runs.Run | None:
     """The readable run that has been due longest, under a new fence; None when none is."""
+    if not instances.alive(connection, wanted.me):
+        return None
     sql = _DUE if wanted.only is None else _DUE_ONE
     left_out: set[str] = set(wanted.excluding)
     while True:

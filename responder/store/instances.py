@@ -123,7 +123,9 @@ def renew(connection: database.Connection, id: str, lease: timedelta) -> bool:
 
 
 def lead(connection: database.Connection, id: str, stages: Collection[str]) -> set[str]:
-    """Take the stages that nobody leads; all that this instance leads now."""
+    """Take the stages that nobody leads; all that this instance leads now. None for who has been swept away."""
+    if not alive(connection, id):
+        return set()
     for stage in sorted(stages):
         row = (stage, id, connection.now())
         connection.execute(
@@ -131,6 +133,17 @@ def lead(connection: database.Connection, id: str, stages: Collection[str]) -> s
         )
     mine = connection.execute("SELECT stage FROM leadership WHERE instance = ?", (id,)).fetchall()
     return {row["stage"] for row in mine}
+
+
+def alive(connection: database.Connection, id: str) -> bool:
+    """Whether an instance is in the register, and stays there until the end of this transaction.
+
+    Who takes something must ask: given to a name that was swept away meanwhile, it would be nobody's for ever.
+    """
+    if id == Alone.id:
+        return True
+    sql = "SELECT 1 FROM instances WHERE id = ?" + connection.lock_read  # noqa: S608 - a literal
+    return connection.execute(sql, (id,)).fetchone() is not None
 
 
 def guard(connection: database.Connection, stage: str, tenure: Tenure) -> None:

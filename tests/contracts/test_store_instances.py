@@ -168,6 +168,19 @@ async def test_what_a_dead_instance_had_is_taken_over_and_the_zombie_is_refused(
     assert other.runs.ours(taken)
 
 
+async def test_nothing_is_given_to_a_name_that_was_swept_away(backend: postgresql_backend.Backend) -> None:
+    """As when a process is frozen in the middle of a claim, and its lease runs out meanwhile."""
+    store = await backend.open()
+    await store.runs.submit(samples.run("a"))
+    freeze(store)
+    await store.database.execute_transaction(lambda c: instances.leave(c, store.tenure.id))
+
+    assert await store.runs.claim(samples.NOON) is None
+    assert await store.database.execute_transaction(lambda c: instances.lead(c, store.tenure.id, {"assess"})) == set()
+    other = await backend.open()
+    assert await other.runs.claim(samples.NOON) is not None
+
+
 async def test_an_instance_cut_off_from_the_database_stops_to_begin_effects(
     backend: postgresql_backend.Backend,
 ) -> None:

@@ -51,7 +51,7 @@ class Session:
     """The connection; made when it is first needed, and anew after it was dropped."""
 
     lock_found = " FOR UPDATE SKIP LOCKED"
-    lock_read = " FOR SHARE"
+    lock_read = " FOR KEY SHARE"
 
     def __init__(self, place: places.Place, purpose: str, **options: str) -> None:
         """Make a session that is not connected.
