@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -19,7 +19,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from responder.core import errors, runs
 from responder.store import due, sqlite
 from responder.store import runs as stored
-from tests.contracts import samples, sqlite_backend
+from tests.contracts import postgresql_backend, postgresql_server, samples, sqlite_backend
 
 T = TypeVar("T")
 NAMES = st.sampled_from("abcdefg")
@@ -58,7 +58,7 @@ class RunsModel(RuleBasedStateMachine):
         self.runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self.directory = tempfile.TemporaryDirectory()
         self.known: dict[runs.RunId, Known] = {}
-        self.backend = sqlite_backend.Backend(Path(self.directory.name))
+        self.backend = self.made()
         self.store: sqlite.Store = self.wait(self.opened(self.backend.open()))
         for name, server in zip("abc", "xyz", strict=True):
             self.submit(name, server, 5)
@@ -71,9 +71,13 @@ class RunsModel(RuleBasedStateMachine):
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
 
+    def made(self) -> Any:
+        return sqlite_backend.Backend(Path(self.directory.name))
+
     async def opened(self, opening: Coroutine[Any, Any, sqlite.Store]) -> sqlite.Store:
         store = await opening
-        await store.database.rows("PRAGMA synchronous = OFF")  # power is lost by copying files, so flushing only costs
+        if store.database.KIND == "sqlite":  # power is lost by copying files, so flushing only costs
+            await store.database.rows("PRAGMA synchronous = OFF")
         return store
 
     @rule(name=NAMES, server=SERVERS, minutes=MINUTES)
@@ -211,6 +215,20 @@ class RunsModel(RuleBasedStateMachine):
             assert len(self.wait(asked.journal(id_))) == known.writes
 
 
+class OnPostgresql(RunsModel):
+    """The same over the shared store. A power cut is the death of the instance, and its lease running out."""
+
+    server: ClassVar[postgresql_server.Server]
+
+    def made(self) -> Any:
+        return postgresql_backend.Backend(self.server)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _where(server: postgresql_server.Server) -> None:
+    OnPostgresql.server = server
+
+
 TestRunsAgainstTheModel = RunsModel.TestCase
 TestRunsAgainstTheModel.settings = settings(
     max_examples=25,
@@ -219,3 +237,6 @@ TestRunsAgainstTheModel.settings = settings(
     suppress_health_check=[HealthCheck.too_slow],
     phases=set(Phase) - {Phase.shrink, Phase.explain},  # a failure must be told before the test's time is up
 )
+
+TestRunsOnPostgresql = OnPostgresql.TestCase
+TestRunsOnPostgresql.settings = settings(TestRunsAgainstTheModel.settings, max_examples=5, stateful_step_count=25)
