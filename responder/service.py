@@ -22,11 +22,12 @@ import structlog
 from responder import channels, clock, playbook_files, settings, steps
 from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
 from responder.channels import log, webhook
-from responder.core import decisions, evidence, playbooks
+from responder.core import decisions, errors, evidence, playbooks
 from responder.flow import (
     act,
     announce,
     assess,
+    auditing,
     by_hand,
     capture,
     intake,
@@ -116,6 +117,8 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
             contextlib.AsyncExitStack() as stack,
         ):
             stack.push_async_callback(databases.dumps.close)
+            await _record_start(config, store, library, role)
+            stack.push_async_callback(_record_end, store, role)
             yield Parts(
                 shared_checkpoints=tuple(_shared(hub, cloud, stack) for hub in config.event_hubs),
                 config=config,
@@ -130,6 +133,23 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
     finally:
         await store.close()
         clock.follow(None)
+
+
+async def _record_start(
+    config: settings.Settings, store: stores.Store, library: playbook_files.Library, role: stores.Role
+) -> None:
+    """In the audit: that we begin, and by which settings and playbooks where they are other than before."""
+    await store.audit.put([auditing.started(store, role)])
+    await store.audit.put_news(auditing.about_start(config, library.playbooks.values()))
+
+
+async def _record_end(store: stores.Store, role: stores.Role) -> None:
+    """That we have stopped. A store that is away now keeps nobody from stopping."""
+    try:
+        await store.audit.put([auditing.stopped(store, role)])
+        await auditing.tell_head(store.audit)
+    except errors.StoreError as error:
+        _log.warning("audit.end-not-recorded", error=str(error))
 
 
 def _wakes(tenure: instances.Tenure) -> dict[str, wakes.Wake]:
@@ -340,6 +360,7 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         "watch": watcher.run,
         "capture": capturer(parts).run,
         "retention": cleaner.run,
+        "audit": auditing.Daily(parts.store.audit).run,
     }
 
 

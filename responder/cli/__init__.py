@@ -24,6 +24,7 @@ _COMMANDS = {
     "playbooks": ("responder.cli.playbooks:playbooks", "Playbooks: list, show, lint, plan, schema."),
     "run": ("responder.cli.run:run", "Run a playbook by hand."),
     "drill": ("responder.cli.drill:drill", "Rehearse a restore of one server, and measure it."),
+    "audit": ("responder.cli.audit:audit", "Who decided, said and did what; and whether that record is whole."),
     "freeze": ("responder.cli.freeze:freeze", "The brake: begin nothing new, everywhere, in a region or for a server."),
     "unfreeze": ("responder.cli.freeze:unfreeze", "Let the brake go."),
     "runs": (

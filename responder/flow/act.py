@@ -391,7 +391,9 @@ class Act:
     ) -> runs.Run:
         """Write it, and let go of a run that waits or has ended. `keep`: we are not finished with it yet."""
         leave = run.state is not runs.State.READY and not keep
-        if not await self._store.runs.write(run, record, news, leave=leave):
+        step = run.playbook.step(record.id) if record is not None else None
+        reads = step is not None and getattr(self._kinds.kinds.get(step.kind), "EFFECT", "") == "read"
+        if not await self._store.runs.write(run, record, news, leave=leave, effect=not reads):
             raise Fenced
         return run
 

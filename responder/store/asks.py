@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from responder.core import announcements, approvals, runs
-from responder.store import codec, database, outbox, run_rows
+from responder.store import audit, codec, database, outbox, run_rows
 
 
 class Asks:
@@ -63,6 +63,7 @@ def _settle(
     news: Sequence[announcements.Announcement],
     at: datetime,
 ) -> None:
+    audit.hold(connection)
     settled = [approvals.settled(ask, at) for ask in asks]
     connection.executemany(_PUT.format(conflict=_UPDATE), [_row(ask) for ask in settled])
     for word in words:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from responder.core import announcements, brakes, outages, runs, servers
-from responder.store import codec, database, outbox
+from responder.store import audit, audited, codec, database, outbox
 
 
 class Brakes:
@@ -134,6 +134,7 @@ def _of(row: Any) -> brakes.Freeze:
 
 
 def _freeze(connection: Any, freeze: brakes.Freeze, news: Sequence[announcements.Announcement]) -> bool:
+    audit.hold(connection)
     scope = {"kind": freeze.scope.kind.value, "name": freeze.scope.name}
     stands = "SELECT by FROM freezes WHERE lifted_at IS NULL AND kind = :kind AND name = :name"
     held = connection.execute(stands, scope).fetchone()
@@ -143,6 +144,7 @@ def _freeze(connection: Any, freeze: brakes.Freeze, news: Sequence[announcements
     connection.execute(_REPLACE, {**scope, "at": at, "by": by})
     row = {**scope, "at": at, "by": by, "reason": codec.clean(freeze.reason), "until": codec.stamp(freeze.until)}
     connection.execute(_FREEZE, row)
+    audit.append(connection, [audited.frozen(freeze, replaced=held is not None)])
     outbox.put(connection, news)
     return True
 
@@ -152,10 +154,14 @@ def _lift(
     news: Sequence[announcements.Announcement],
 ) -> int:  # fmt: skip
     by, why, at = codec.clean(who[0]), codec.clean(who[1]), codec.stamp(who[2])
+    audit.hold(connection)
     lifted = 0
     for scope in scopes:
         row = {"kind": scope.kind.value, "name": scope.name, "by": by, "why": why, "at": at}
-        lifted += connection.execute(_LIFT, row).rowcount
+        found = connection.execute(_LIFT, row).rowcount
+        if found:
+            audit.append(connection, [audited.lifted(scope, by, why, who[2])])
+        lifted += found
     if lifted:
         connection.execute(_WAKE, {"at": at})
         outbox.put(connection, news)

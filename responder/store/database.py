@@ -69,6 +69,9 @@ class Connection(Protocol):
     def run_script(self, script: str, /) -> None:
         """Many statements, in the words of this database alone: a schema step."""
 
+    def queue(self, table: str, /) -> None:
+        """Wait until no other transaction that asked this for the table is under way; first in a transaction."""
+
     def now(self) -> str:
         """This moment by the clock that all instances of the store share, as `codec.stamp` writes it."""
 

@@ -34,6 +34,9 @@ class Connection(sqlite3.Connection):
         for statement in _statements(script):
             self.execute(statement)
 
+    def queue(self, table: str) -> None:
+        """There is one writer."""
+
     def now(self) -> str:
         """The clock of the one process that writes."""
         return codec.stamp(clock.now())

@@ -14,7 +14,7 @@ from typing import Any
 from responder.core import decisions as core_decisions
 from responder.core import outages as core_outages
 from responder.core import servers
-from responder.store import apart, codec, database, instances
+from responder.store import apart, audit, audited, codec, database, instances
 
 Decided = tuple[core_decisions.Decision, core_decisions.Facts]
 
@@ -51,10 +51,12 @@ class Outages:
         """Insert or replace. A closed outage reopens when the new value is active and newer (by Azure's time)."""
         await self._write(lambda c: upsert(c, outages))
 
-    async def _write(self, work: database.Work[object]) -> None:
+    async def _write(self, work: database.Work[object], *, recorded: bool = False) -> None:
         """What assessing writes is computed from what it has read: two who assess must not mix."""
 
         def guarded(connection: database.Connection) -> None:
+            if recorded:
+                audit.hold(connection)
             instances.guard(connection, "assess", self._tenure)
             work(connection)
 
@@ -113,8 +115,9 @@ class Outages:
     async def put_decisions(self, decided: Sequence[Decided]) -> None:
         """Append to the history and make them the latest of their servers, all in one transaction."""
         rows = [_row(decision, facts) for decision, facts in decided]
+        taken = [decision for decision, _ in decided]
         if rows:
-            await self._write(lambda c: _append(c, rows))
+            await self._write(lambda c: _append(c, rows, taken), recorded=True)
 
     async def said(self, outage_id: core_outages.OutageId) -> dict[servers.ServerId, str]:
         """What the latest decision of each server says (`Decision.says`)."""
@@ -180,7 +183,7 @@ _LATEST_OF_SERVER = f"{_LATEST} {_OF_OUTAGE} AND latest.server_id = :server"
 _ACTIONS = f"{_LATEST_OF.format(what='d.action')} {_OF_OUTAGE}"
 _ACTIONS = f"SELECT action, COUNT(*) AS servers FROM ({_ACTIONS}) AS newest GROUP BY action"  # noqa: S608
 _NEWEST = "SELECT COALESCE(MAX(id), 0) AS newest FROM decisions WHERE outage_id = :outage"
-_DECIDED = "INSERT INTO decisions (outage_id, server_id, at, action, says, body, facts) VALUES {rows}"
+_DECIDED = "INSERT INTO decisions (outage_id, server_id, at, action, says, body, facts) VALUES {rows} RETURNING id"
 _DECIDED_LATEST = """
     INSERT INTO latest_decisions (outage_id, server_id, decision_id)
     SELECT outage_id, server_id, MAX(id) FROM decisions
@@ -217,9 +220,13 @@ def _row(decision: core_decisions.Decision, facts: core_decisions.Facts) -> tupl
     return decision.outage, decision.server, at, decision.action.value, codec.clean(decision.says), *body
 
 
-def _append(connection: database.Connection, rows: Sequence[tuple[str, ...]]) -> None:
+def _append(
+    connection: database.Connection, rows: Sequence[tuple[str, ...]], taken: Sequence[core_decisions.Decision]
+) -> None:
     outages = sorted({row[0] for row in rows})
     before = {outage: connection.execute(_NEWEST, {"outage": outage}).fetchone()["newest"] for outage in outages}
-    database.insert(connection, _DECIDED, rows)
+    ids = sorted(row["id"] for row in database.insert(connection, _DECIDED, rows))  # given in the order of the rows
     for outage, newest in before.items():
         connection.execute(_DECIDED_LATEST, {"outage": outage, "newest": newest})
+    recorded = zip(ids, taken, rows, strict=True)
+    audit.append(connection, [audited.decided(id, decision, row[-1]) for id, decision, row in recorded])

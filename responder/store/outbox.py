@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import functools
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from responder.core import announcements as core_announcements
-from responder.store import apart, codec, database
+from responder.core import audits
+from responder.store import apart, audit, codec, database
 
 
 class Outbox:
@@ -80,5 +82,23 @@ _DUE = """
 
 def put(connection: database.Connection, announcements: Sequence[core_announcements.Announcement]) -> None:
     """Keep them inside a transaction of the caller's."""
+    if any(_CUT_OVER in a.kind for a in announcements):
+        announcements = _signed(announcements, audit.head(connection))
     rows = [(codec.clean(a.key), codec.stamp(a.at), codec.dump(a, _ANNOUNCEMENT)) for a in announcements]
     connection.executemany(_PUT, rows)
+
+
+_CUT_OVER = "cut-over"
+"""In the kind of what is told of a cut-over."""
+
+
+def _signed(
+    announcements: Sequence[core_announcements.Announcement], head: audits.Head
+) -> list[core_announcements.Announcement]:
+    """Those of cut-overs with the head of the audit in them: whoever gets one can hold it against the store later."""
+    return [
+        dataclasses.replace(a, text=f"{a.text} Audit: {head}", facts={**a.facts, "audit_head": str(head)})
+        if _CUT_OVER in a.kind
+        else a
+        for a in announcements
+    ]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from responder.core import errors, playbooks, runs
-from responder.store import codec, database
+from responder.store import audit, audited, codec, database
 
 _COLUMNS = (
     "id", "server_id", "outage_id", "playbook", "params", "created_at", "created_by",
@@ -158,14 +158,17 @@ def journal_line(row: database.Row) -> dict[str, Any]:
 
 def add_signal(connection: database.Connection, signal: runs.Signal) -> None:
     """Keep a signal and make its run due."""
-    if connection.execute("SELECT 1 FROM runs WHERE id = ?", (signal.run_id,)).fetchone() is None:
+    run = connection.execute("SELECT server_id, outage_id FROM runs WHERE id = ?", (signal.run_id,)).fetchone()
+    if run is None:
         remedy = "`responder runs list` shows the runs there are."
         raise errors.RefusedError("run.unknown", f"There is no run {signal.run_id}.", remedy=remedy)
     payload, at = codec.dump(dict(signal.payload), codec.MAPPING), codec.stamp(signal.at)
-    connection.execute(
+    added = connection.execute(
         "INSERT INTO signals (run_id, topic, by, at, payload, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (signal.run_id, signal.topic, codec.clean(signal.by), at, payload, signal.key),
     )
+    if added.rowcount:
+        audit.append(connection, audited.said(connection, signal, run))
     connection.execute(_SIGNALLED_SINCE, {"at": at, "id": signal.run_id})
 
 

@@ -9,12 +9,12 @@ import builtins
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from responder import clock
-from responder.core import announcements, errors, outages, servers
+from responder.core import announcements, audits, errors, outages, servers
 from responder.core import runs as core_runs
-from responder.store import apart, codec, database, due, instances, outbox, run_rows, samples
+from responder.store import apart, audit, audited, codec, database, due, instances, outbox, run_rows, samples
 
 _ONE_RUN_PER_SERVER = ("runs.server_id", "one_active_run_per_server")
 """What SQLite and PostgreSQL call the broken constraint."""
@@ -90,6 +90,7 @@ class Runs:
         news: Sequence[announcements.Announcement] = (),
         *,
         leave: bool = False,
+        effect: bool = True,
     ) -> bool:
         """Write the run as it is now, the record of a step, a line of the journal, and what is told: all or nothing.
 
@@ -101,6 +102,8 @@ class Runs:
             record: of the step that changed; None: only the run changed.
             news: what is told of it.
             leave: we carry it on no further now, and any instance may. Otherwise it stays in our hand.
+            effect: the step may change something outside, so what is written of it is recorded in the audit. Say False
+                only of a step that reads.
 
         Returns:
             False: somebody else claimed the run since, `run.fence` is old, and nothing was written.
@@ -108,8 +111,10 @@ class Runs:
         Raises:
             RefusedError: `run.busy`, when an ended run would go on while another run of its server is active.
         """
+        at = clock.now()
+        one = _Write(run, record, at, audited.written(run, record, at, effect=effect), news, leave)
         try:
-            written = await self._base.execute_transaction(lambda c: _write(c, run, record, news, leave=leave))
+            written = await self._base.execute_transaction(lambda c: _write(c, one))
         except database.IntegrityError as error:
             if not any(name in str(error) for name in _ONE_RUN_PER_SERVER):
                 raise
@@ -170,7 +175,7 @@ class Runs:
         Raises:
             RefusedError: `run.unknown`.
         """
-        await self._base.execute_transaction(lambda c: run_rows.add_signal(c, signal))
+        await self.signal_all([signal])
 
     async def signal_all(self, signals: Sequence[core_runs.Signal]) -> None:
         """Keep many words, in one transaction.
@@ -187,7 +192,12 @@ class Runs:
         Raises:
             RefusedError: `run.not-failed`, or `run.busy` while another run of its server is active.
         """
-        await self._base.execute_transaction(lambda c: run_rows.revive(c, signal, step))
+
+        def revived(connection: database.Connection) -> None:
+            audit.hold(connection)
+            run_rows.revive(connection, signal, step)
+
+        await self._base.execute_transaction(revived)
 
     async def signals(self, run_id: core_runs.RunId) -> builtins.list[core_runs.Signal]:
         """All of them, taken or not, oldest first."""
@@ -211,30 +221,40 @@ class Runs:
         return [run_rows.run(row) for row in await self._base.rows(sql, parameters)]
 
 
-def _write(
-    connection: database.Connection,
-    run: core_runs.Run,
-    record: core_runs.StepRecord | None,
-    news: Sequence[announcements.Announcement],
-    *,
-    leave: bool,
-) -> bool:
-    at = clock.now()
-    written = run_rows.write(connection, run, record, at, leave=leave)
+class _Write(NamedTuple):
+    """All that one write of a run writes."""
+
+    run: core_runs.Run
+    record: core_runs.StepRecord | None
+    at: datetime
+    entries: Sequence[audits.Entry]
+    news: Sequence[announcements.Announcement]
+    leave: bool
+
+
+def _write(connection: database.Connection, one: _Write) -> bool:
+    if one.entries:
+        audit.hold(connection)
+    written = run_rows.write(connection, one.run, one.record, one.at, leave=one.leave)
     if written:
-        if record is not None:
-            samples.note(connection, run, record, at)
-        outbox.put(connection, news)
+        if one.record is not None:
+            samples.note(connection, one.run, one.record, one.at)
+        audit.append(connection, one.entries)
+        outbox.put(connection, one.news)
     return written
 
 
 def _signal(connection: database.Connection, signals: Sequence[core_runs.Signal]) -> None:
+    if any(signal.topic is not core_runs.Topic.DECISION for signal in signals):
+        audit.hold(connection)
     for signal in signals:
         run_rows.add_signal(connection, signal)
 
 
 def _submit(connection: database.Connection, added: Sequence[core_runs.Run]) -> builtins.list[Submitted]:
+    audit.hold(connection)
     created = run_rows.insert(connection, added)
+    audit.append(connection, audited.submitted(run for run in added if run.id in created))
     others = codec.listed(run.id for run in added if run.id not in created)
     sql = "SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(:ids))"
     known = {row["id"] for row in connection.execute(sql, {"ids": others})}

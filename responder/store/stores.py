@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from responder.store import (
     asks,
+    audit,
     brakes,
     checkpoints,
     configurations,
@@ -59,6 +60,7 @@ class Store:
     brakes: brakes.Brakes
     asks: asks.Asks
     retention: retention.Retention
+    audit: audit.Audit
     samples: samples.Samples
     register: instances.Instances
     tenure: instances.Tenure
@@ -95,6 +97,7 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         brakes=brakes.Brakes(base),
         asks=asks.Asks(base),
         retention=retention.Retention(base),
+        audit=audit.Audit(base),
         register=instances.Instances(base),
         tenure=tenure,
         samples=samples.Samples(base),

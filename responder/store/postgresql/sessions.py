@@ -69,6 +69,8 @@ class Session:
             "idle_in_transaction_session_timeout": str(int(_IDLE.total_seconds() * 1000)),
             **options,
         }
+        self.in_transaction = False
+        """Then a connection that breaks is not made anew: what follows would be outside of the transaction."""
         self._loop = asyncio.new_event_loop()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._news = asyncio.Event()
@@ -95,6 +97,13 @@ class Session:
         """Many statements at once, without parameters."""
         with failures.integrity():
             self._run(self._connected().execute(script))
+
+    def queue(self, table: str, /) -> None:
+        """Lock the table against other writers. LOCK takes no snapshot: what is read after it is what they wrote.
+
+        https://www.postgresql.org/docs/current/sql-lock.html
+        """
+        self.run_script(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 
     def now(self) -> str:
         """This moment by the database's clock, as text of one width."""
@@ -167,6 +176,8 @@ class Session:
 
     def _connected(self) -> asyncpg.Connection[asyncpg.Record]:
         if self._connection is None or self._connection.is_closed():
+            if self.in_transaction:
+                raise ConnectionResetError("the connection broke in the middle of a transaction")
             self._prepared.clear()
             self._listening = None
             self._connection = self._run(

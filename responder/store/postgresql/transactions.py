@@ -102,6 +102,14 @@ class Patience:
 
 def _once(session: sessions.Session, work: database.Work[T], level: str) -> T:
     session.run_script(f"BEGIN ISOLATION LEVEL {level}")
+    session.in_transaction = True
+    try:
+        return _begun(session, work)
+    finally:
+        session.in_transaction = False
+
+
+def _begun(session: sessions.Session, work: database.Work[T]) -> T:
     try:
         answer = work(session)
         xid = session.execute("SELECT CAST(pg_current_xact_id_if_assigned() AS text)").fetchall()[0][0]

@@ -1,0 +1,217 @@
+"""`responder audit`: who decided, said and did what; and whether that record is whole. Only reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from responder.cli import reach, show
+
+if TYPE_CHECKING:
+    from responder.core import audits
+    from responder.flow import auditing
+    from responder.store import audit as rows
+    from responder.store import stores
+
+_SHOWN = 20
+
+
+@click.group()
+def audit() -> None:
+    """The audit: who decided, said and did what. Works with the daemon up or down; changes nothing."""
+
+
+def _narrowing(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--actor", default=None, help="Only what that one said or did."),
+        click.option("--server", default=None, help="Only about this server: its ARM id, or a name only one has."),
+        click.option("--run", "run_id", default=None, help="Only about this run."),
+        click.option(
+            "--kind", "kinds", multiple=True, help="Only this kind, like approve, or effect. for all effects."
+        ),
+        click.option(
+            "--until", default=None, help="Only before: 2026-03-01, 2026-03-01T12:00Z, or 2h for two hours ago."
+        ),
+        click.option("--since", default=None, help="Only from then on; written like --until."),
+    ):
+        command = option(command)
+    return command
+
+
+@audit.command()
+@click.option("--head", "heads", multiple=True, help="A head that you wrote down: 12:ab34..., or the hash alone.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="An earlier export, or heads in lines.",
+)
+@reach.with_config
+@reach.with_json
+def verify(heads: tuple[str, ...], against: Path | None, config: Path, as_json: bool) -> None:
+    """Compute the chain of hashes anew. Exit 1 when an entry was changed, removed, moved, inserted or cut off.
+
+    Write the head down that it prints, elsewhere: given with --head next time, it shows also a chain that somebody with
+    every right in the database has computed anew.
+    """
+    from responder import settings
+    from responder.flow import auditing
+
+    witness = _witness(heads, against)
+    found = reach.read(settings.load(config), lambda store: auditing.verify(store.audit, witness))
+    _print(found, as_json)
+    if not found.whole:
+        raise click.exceptions.Exit(1)
+
+
+def _print(found: auditing.Verdict, as_json: bool) -> None:
+    if as_json:
+        faults = [{"entry": one.number, "what": one.what, "text": one.text} for one in found.faults]
+        head = str(found.head)
+        show.as_json(
+            {"whole": found.whole, "entries": found.entries, "head": head, "agreed": found.agreed, "faults": faults}
+        )
+        return
+    for fault in found.faults[:_SHOWN]:
+        click.echo(f"broken: {fault.text}")
+    if len(found.faults) > _SHOWN:
+        click.echo(f"... and {len(found.faults) - _SHOWN} more breaks (--json lists them)")
+    if found.whole:
+        agreed = f", and {found.agreed} of them as you know them" if found.agreed else ""
+        click.echo(f"The audit is whole: {found.entries} entries{agreed}.")
+    else:
+        click.echo(f"The audit is broken: {len(found.faults)} breaks in {found.entries} entries.")
+    click.echo(f"head: {found.head}")
+
+
+def _witness(heads: tuple[str, ...], against: Path | None) -> audits.Witness:
+    from responder.core import audits, errors
+
+    witness = audits.Witness()
+    lines = [(head, "--head") for head in heads]
+    if against is not None:
+        texts = against.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines += [(text, f"{against}:{number}") for number, text in enumerate(texts, 1) if text.strip()]
+    for text, place in lines:
+        try:
+            if text.lstrip().startswith("{"):
+                witness.line(audits.line_of(json.loads(text)))
+            else:
+                witness.head(text)
+        except (ValueError, TypeError) as error:
+            raise errors.InputError(
+                "audit.not-a-head",
+                "This is neither a head nor a line of an export.",
+                remedy="Give what `responder audit verify` or `responder audit export` printed.",
+                place=place,
+            ) from error
+    return witness
+
+
+@audit.command()
+@_narrowing
+@reach.with_config
+def export(config: Path, **narrow: Any) -> None:
+    """The entries as JSON lines on stdout, oldest first. Each can be verified by itself, and with its neighbours."""
+    from responder import settings
+
+    async def write(store: stores.Store) -> None:
+        async for line in store.audit.find(await _wanted(store, **narrow)):
+            click.echo(json.dumps(line.shown(), sort_keys=True, separators=(",", ":")))
+
+    reach.read(settings.load(config), write)
+
+
+@audit.command("list")
+@_narrowing
+@click.option("--limit", default=100, show_default=True, help="So many, the newest.")
+@reach.with_config
+@reach.with_json
+def list_(config: Path, as_json: bool, limit: int, **narrow: Any) -> None:
+    """The newest entries for people. Who signed for the loss? `responder audit list --kind approve`."""
+    from responder import settings
+
+    async def read(store: stores.Store) -> list[audits.Line]:
+        return await store.audit.newest(await _wanted(store, **narrow), limit)
+
+    found = reach.read(settings.load(config), read)
+    if as_json:
+        show.as_json({"entries": [line.shown() for line in found]})
+        return
+    show.rows(
+        "Audit",
+        ("no.", "at", "kind", "by", "about", "what"),
+        [(line.number, line.at[:19] + "Z", line.kind, line.actor, _about(line), _what(line)) for line in found],
+        empty="No such entry.",
+    )
+
+
+def _about(line: audits.Line) -> str:
+    return line.run or line.subject or (line.server or "").rpartition("/")[2]
+
+
+def _what(line: audits.Line) -> str:
+    """The body in a sentence: what was signed for, and at which price; else what matters of its kind."""
+    body = json.loads(line.body)
+    parts = []
+    if "loss_accepted_s" in body:
+        parts.append(f"signs for a loss of {show.span(body['loss_accepted_s'])}")
+    price = (body.get("asked") or {}).get("price") or {}
+    shown = price.get("loss") or (body.get("decision") or {}).get("data_loss_bound") if line.run else None
+    if shown:
+        parts.append(f"was shown a loss of {_span(shown)}")
+    for name in ("action", "step", "do", "state", "verdict", "playbook", "version", "digest", "why", "reason", "until"):
+        value = body.get(name)
+        if isinstance(value, str) and value:
+            parts.append(f"{name}: {value[:12] if name == 'digest' else value}")
+    if line.kind == "decision":
+        parts += [reason["text"] for reason in body["reasons"][:1]]
+    return ", ".join(parts)
+
+
+def _span(written: str) -> str:
+    from responder.core import durations
+
+    return durations.show(durations.parse(written))
+
+
+async def _wanted(
+    store: stores.Store, *, since: str | None, until: str | None, kinds: tuple[str, ...], run_id: str | None,
+    server: str | None, actor: str | None,
+) -> rows.Wanted:  # fmt: skip
+    from responder.core import servers
+    from responder.flow import requests
+    from responder.store import audit as rows
+
+    if server is not None and not server.startswith("/"):
+        server = (await requests.find_server(store, server)).id
+    return rows.Wanted(
+        since=_moment(since, "--since"),
+        until=_moment(until, "--until"),
+        kinds=kinds,
+        run=run_id,
+        server=servers.server_id(server) if server else None,
+        actor=actor,
+    )
+
+
+def _moment(text: str | None, place: str) -> Any:
+    from datetime import UTC, datetime
+
+    from responder import clock
+    from responder.core import durations, errors
+
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            return clock.now() - durations.parse(text, place=place)
+        except errors.InputError as error:
+            remedy = "Write it like 2026-03-01, 2026-03-01T12:00Z, or 2h for two hours ago."
+            raise errors.InputError("audit.time", f"{text!r} is no time.", remedy=remedy, place=place) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
