@@ -397,10 +397,10 @@ async def test_cancelling_names_a_copy_that_only_azure_knows_of(fall: Fall, monk
     night.harbour.gate.clear()
     write = night.store.runs.write
 
-    async def die(run: runs.Run, record: runs.StepRecord | None, *rest: Any) -> bool:
+    async def die(run: runs.Run, record: runs.StepRecord | None, *rest: Any, **how: Any) -> bool:
         if record is not None and "token" in record.saved:
             raise Died
-        return bool(await write(run, record, *rest))
+        return bool(await write(run, record, *rest, **how))
 
     monkeypatch.setattr(night.store.runs, "write", die)
     with pytest.raises(Died):
