@@ -6,7 +6,7 @@ import argparse
 import asyncio
 
 from responder import logs
-from tests.benchmarks import estate, hub, measures, restores, store, table, webhook
+from tests.benchmarks import estate, hub, measures, restores, store, table, waiting, webhook
 
 _ALL = {
     "hub": hub.measure,
@@ -14,6 +14,7 @@ _ALL = {
     "webhook": webhook.measure,
     "store": store.measure,
     "estate": estate.measure,
+    "waiting": waiting.measure,
 }
 
 

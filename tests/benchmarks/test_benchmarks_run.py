@@ -14,6 +14,7 @@ ROWS = {
     "webhook": ["webhook"],
     "store": ["store: submit", "store: steps"],
     "estate": ["estate: match", "estate: decide"],
+    "waiting": ["submit: sqlite", "waiting: sqlite", "submit: postgres", "waiting: postgres"],
 }
 
 
@@ -24,7 +25,7 @@ def test_each_benchmark_prints_its_rows_and_leaves_nothing(name: str, tmp_path: 
     root = Path(__file__).parents[2]
     ended = subprocess.run(
         command, cwd=root, env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
-        capture_output=True, text=True, timeout=90, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
     assert ended.returncode == 0, ended.stderr
