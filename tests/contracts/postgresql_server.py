@@ -34,7 +34,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         data = self._site.home / "data"
         self._run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        (data / "postgresql.conf").open("a").write(_SETTINGS)
+        with (data / "postgresql.conf").open("a") as written:
+            written.write(_SETTINGS)
         self.start()
 
     @property
