@@ -22,6 +22,8 @@ from tests.benchmarks import measures
 _ROOT = Path(__file__).parents[2]
 _PATIENCE = 60.0
 """Seconds until a daemon that does not begin, or does not end, is given up."""
+_TICK = 0.01
+"""Seconds. The kernel counts in these; less than one is told as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ async def _watched(process: asyncio.subprocess.Process, started: float, seconds:
     before, since = _cpu(watched), time.perf_counter()
     await asyncio.sleep(seconds)
     lasted = time.perf_counter() - since
-    cpu = (_cpu(watched) - before) / lasted  # of one second
+    cpu = max(_cpu(watched) - before, _TICK) / lasted  # of one second
     return Life(
         up=up - started,
         begun=begun - up,
