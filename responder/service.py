@@ -265,7 +265,9 @@ async def refresh_inventory(parts: Parts) -> None:
 def one_run(parts: Parts) -> by_hand.ByHand:
     """What carries out one run and no other, for a run by hand while the daemon is down."""
     probes = parts.config.probes
-    looks = by_hand.Looks(probe=parts.databases.probe, every=probes.interval_in_outage, longest_gap=probes.fresh)
+    looks = by_hand.Looks(
+        probe=parts.databases.probe, every=probes.interval_in_outage, longest_gap=probes.fresh, vantage=probes.vantage
+    )
     return by_hand.ByHand(parts.store, actor(parts), looks, parts.wakes["act"])
 
 
@@ -345,6 +347,7 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         outage=probing.interval_in_outage,
         concurrency=probing.concurrency,
         proof=config.policy().evidence,
+        per_second=probing.per_second,
     )
     lister = inventory_stage.Inventory(
         parts.store,
@@ -352,12 +355,12 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         config.azure.inventory_refresh,
         parts.wakes["assess"],
     )
-    watcher = watch.Watch(parts.store, parts.databases.probe, pace, parts.wakes["assess"])
+    watcher = watch.Watch(parts.store, parts.databases.probe, pace, parts.wakes["assess"], vantage=probing.vantage)
     keeping = config.retention
     cleaner = retention.Retention(parts.store.retention, retention.ages(keeping.ages()), keeping.every)
     return {
         "inventory": lister.run,
-        "watch": watcher.run,
+        f"watch {probing.vantage}": watcher.run,
         "capture": capturer(parts).run,
         "retention": cleaner.run,
         "audit": auditing.Daily(parts.store.audit).run,

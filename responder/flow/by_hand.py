@@ -12,7 +12,7 @@ from datetime import timedelta
 from responder import clock
 from responder.core import controls, evidence, playbooks, runs
 from responder.flow import act, wakes
-from responder.store import sqlite
+from responder.store import estate, sqlite
 
 _FOR_A_WORD = frozenset({"hold", "watch"})
 """Step kinds that wait for what a human or a decision says."""
@@ -32,6 +32,8 @@ class Looks:
     longest_gap: timedelta
     """After a longer time without a look a silence begins anew: seen only at its two ends, it proves nothing. Between
     two such commands nobody looks."""
+    vantage: str = estate.HERE
+    """Where this command looks from; that of the daemon it stands in for."""
 
 
 class ByHand:
@@ -73,10 +75,11 @@ class ByHand:
         server = await self._store.estate.server(run.server_id) if run else None
         if server is None or not server.fqdn:
             return
-        before = (await self._store.estate.health([server.id])).get(server.id, evidence.Health())
+        vantage = self._looks.vantage
+        before = (await self._store.estate.health([server.id], vantage)).get(server.id, evidence.Health())
         probe = await self._looks.probe(server.fqdn)
         after = evidence.observe(before, probe, longest_gap=self._looks.longest_gap)
-        await self._store.estate.put_health({server.id: after})
+        await self._store.estate.put_health({server.id: after}, vantage)
 
 
 def _needs_a_word(run: runs.Run, step: playbooks.Step) -> bool:

@@ -1,34 +1,37 @@
 """Watch: look at the servers themselves. In peace now and then, for a baseline; sharply while a region has an outage.
 
-A server that was never reached from here proves nothing by not answering, so the baseline is half of the evidence.
+    schedule ──due──► probes, a few hundred at a time ──► looks of this vantage point, written in batches ──► assess
+
+A server that was never reached from here proves nothing by not answering, so the baseline is half of the evidence. A
+hundred thousand servers need neither as many sockets nor as many tasks: who is due waits in the schedule.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from responder import clock
-from responder.core import evidence, servers
-from responder.flow import wakes
+from responder.core import estates, evidence, regions, schedules, servers
+from responder.flow import known_estate, pauses, wakes
+from responder.store import estate as rows
 from responder.store import sqlite
 
 _log = structlog.get_logger(__name__)
 
+Pace = schedules.Pace
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How often, and how many at once."""
-
-    peace: timedelta
-    outage: timedelta
-    concurrency: int
-    proof: evidence.Policy = field(default_factory=evidence.Policy)
-    """How long a silence is proof, and how long answers end a time of trouble."""
+_SHORTEST, _LONGEST = timedelta(milliseconds=50), timedelta(seconds=1)
+"""Between two ticks: a quarter of the shortest interval, within these."""
+_BATCH = 500
+_SUSPECT = timedelta(hours=1)
+"""A server that fell silent is looked at sharply for so long, also where nobody has spoken of an outage."""
+_TOLD_ONE_BY_ONE = 50
 
 
 class Watch:
@@ -40,57 +43,137 @@ class Watch:
         probe: Callable[[str], Awaitable[evidence.Probe]],
         pace: Pace,
         assess: wakes.Wake,
+        *,
+        vantage: str = rows.HERE,
+        estate: known_estate.KnownEstate | None = None,
     ) -> None:
         self._store = store
         self._probe = probe
         self._pace = pace
         self._assess = assess
+        self._vantage = vantage
+        self._known = estate or known_estate.KnownEstate(store)
+        self._estate = estates.Estate()
+        self._schedule = schedules.Schedule(pace, random.random)
+        self._hot: frozenset[regions.RegionName] = frozenset()
         self._slots = asyncio.Semaphore(pace.concurrency)
-        self._next: dict[servers.ServerId, datetime] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._seen: list[tuple[servers.Server, evidence.Probe]] = []
+        self._tick: timedelta = min(max(min(pace.peace, pace.outage) / 4, _SHORTEST), _LONGEST)
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            started = clock.now()
-            await self.turn(started)
-            spent = clock.now() - started
-            await asyncio.sleep(max((min(self._pace.outage, self._pace.peace) - spent).total_seconds(), 0.05))
+        """Until cancelled. At most `concurrency` probes at a moment, and `per_second` begun in a second.
 
-    async def turn(self, now: datetime) -> int:
-        """Probe every server that is due. Returns how many were."""
-        hot = {outage.region for outage in await self._store.outages.open()}
-        due = []
-        for server in await self._store.estate.servers():
-            if server.fqdn and (server.region in hot or now >= self._next.get(server.id, now)):
-                due.append(server)
-                self._next[server.id] = now + self._pace.peace
-        if due:
-            await self._look_at(due)
+        Begun again, it plans anew: who was being looked at when it ended is in no schedule.
+        """
+        self._estate, self._hot, self._seen = estates.Estate(), frozenset(), []
+        self._schedule = schedules.Schedule(self._pace, random.random)
+        try:
+            while True:
+                began = clock.now()
+                await self.tick(began)
+                spent = clock.now() - began
+                await asyncio.sleep(max(self._tick - spent, _SHORTEST / 5).total_seconds())
+        finally:
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def tick(self, now: datetime) -> int:
+        """Write what was seen, and begin to look at who is due, as far as the cap and free sockets go; how many."""
+        await self._write(now)
+        await self._catch_up(now)
+        at_most = math.ceil(self._pace.per_second * self._tick.total_seconds())
+        most = min(at_most, self._pace.concurrency - len(self._under_way))
+        due = [self._estate.get(id_) for id_ in self._schedule.take(now, max(0, most))]
+        for server in due:
+            if server is not None:
+                task = asyncio.create_task(self._look(server), name=f"probe {server.name}")
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
         return len(due)
 
-    async def _look_at(self, due: Sequence[servers.Server]) -> None:
-        before = await self._store.estate.health([server.id for server in due])
-        probes = await asyncio.gather(*(self._one(server) for server in due))
-        after = {
-            server.id: evidence.observe(
-                before.get(server.id, evidence.Health()),
-                probe,
-                longest_gap=2 * self._pace.peace,
-                policy=self._pace.proof,
-            )
-            for server, probe in zip(due, probes, strict=True)
-        }
-        await self._store.estate.put_health(after)
-        for server in due:
-            was, is_ = before.get(server.id, evidence.Health()).last, after[server.id].last
-            if is_ is not None and (was is None or was.answered != is_.answered):
-                _log.info("server.answers" if is_.answered else "server.silent", **server.log_context(), how=is_.detail)
-        # Silence ripens into proof by time alone, so the assessment looks after every round with a silent server.
-        if any(health.failing_since for health in after.values()) or any(
-            health.last and health.answering_since == health.last.at for health in after.values()
-        ):
-            self._assess.ring()
+    async def turn(self, now: datetime) -> int:
+        """Look at everybody who is due, and at every server in a region with an outage, and wait for what is seen.
 
-    async def _one(self, server: servers.Server) -> evidence.Probe:
+        Returns how many were looked at.
+        """
+        await self._catch_up(now)
+        hot = [server.id for region in self._hot for server in self._estate.in_region(region)]
+        self._schedule.forget(hot)
+        for id_ in hot:
+            self._schedule.put(id_, now, sharp=True)
+        due = [server for id_ in self._schedule.take(now, len(self._schedule)) if (server := self._estate.get(id_))]
+        looked = [server for server in due if server.fqdn]
+        pending = iter(looked)
+
+        async def one_after_the_other() -> None:
+            for server in pending:
+                await self._look(server)
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(min(self._pace.concurrency, len(looked)))))
+        await self._write(now)
+        return len(looked)
+
+    async def _catch_up(self, now: datetime) -> None:
+        """Servers that came or went since, and regions that are in trouble since."""
+        hot = frozenset(outage.region for outage in await self._store.outages.open())
+        estate = await self._known.now()
+        if estate is not self._estate:
+            self._schedule.forget([server.id for server in self._estate if server.id not in estate])
+            new = [server for server in estate if server.fqdn and server.id not in self._estate]
+            new += [
+                server for server in estate if server.fqdn and (old := self._estate.get(server.id)) and not old.fqdn
+            ]
+            self._estate = estate
+            for server in new:
+                self._schedule.put(server.id, now, sharp=server.region in hot)
+        for region in hot - self._hot:
+            self._schedule.sharpen([server.id for server in estate.in_region(region)], now)
+        self._hot = hot
+
+    async def _look(self, server: servers.Server) -> None:
         async with self._slots:
-            return await self._probe(server.fqdn)
+            seen = await self._probe(server.fqdn)
+        self._seen.append((server, seen))
+
+    async def _write(self, now: datetime) -> None:
+        """Fold what was seen into what is known, many at a time, and plan the next look at each."""
+        seen, self._seen = self._seen, []
+        for batch in pauses.batches(seen, _BATCH):
+            ids = [server.id for server, _ in batch]
+            before = await self._store.estate.health(ids, self._vantage)
+            gap = 2 * self._pace.interval(len(self._estate))
+            after = {
+                server.id: evidence.observe(
+                    before.get(server.id, evidence.Health()), probe, longest_gap=gap, policy=self._pace.proof
+                )
+                for server, probe in batch
+            }
+            await self._store.estate.put_health(after, self._vantage)
+            for server, _ in batch:
+                self._plan(server, after[server.id], now, first=server.id not in before)
+            self._tell([(server, before.get(server.id, evidence.Health()), after[server.id]) for server, _ in batch])
+
+    def _plan(self, server: servers.Server, health: evidence.Health, now: datetime, *, first: bool) -> None:
+        since = health.failing_since
+        fell = since is not None and health.last_answer_at is not None and now - since < _SUSPECT
+        sharp = fell or server.region in self._hot
+        if server.id in self._estate:
+            self._schedule.after(server.id, now, sharp=sharp, count=len(self._estate), first=first)
+
+    def _tell(self, seen: Sequence[tuple[servers.Server, evidence.Health, evidence.Health]]) -> None:
+        turned = [
+            (server, after.last)
+            for server, before, after in seen
+            if after.last is not None and (before.last is None or before.last.answered != after.last.answered)
+        ]
+        say = _log.info if len(turned) <= _TOLD_ONE_BY_ONE else _log.debug
+        for server, last in turned:
+            say("server.answers" if last.answered else "server.silent", **server.log_context(), how=last.detail)
+        if len(turned) > _TOLD_ONE_BY_ONE:
+            silent = sum(not last.answered for _, last in turned)
+            _log.info("servers.turned", silent=silent, answer=len(turned) - silent)
+        # Silence ripens into proof by time alone, so the assessment looks after every round with a silent server.
+        if any(after.failing_since or (after.last and after.answering_since == after.last.at) for _, _, after in seen):
+            self._assess.ring()

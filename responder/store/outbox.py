@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import functools
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -43,15 +44,18 @@ class Outbox:
                 found.append((row["id"], announcement, row["attempts"]))
         return found
 
-    async def sent(self, id: int, at: datetime) -> None:
-        """It was delivered. The first time counts."""
-        sql = "UPDATE announcements SET sent_at = COALESCE(sent_at, ?) WHERE id = ?"
-        await self._base.execute_transaction(lambda c: c.execute(sql, (codec.stamp(at), id)))
+    async def sent(self, id: int | Sequence[int], at: datetime) -> None:
+        """It was delivered, or all of these were. The first time counts."""
+        sql = f"UPDATE announcements SET sent_at = COALESCE(sent_at, :at) WHERE id IN ({_THESE})"  # noqa: S608
+        asked = {"at": codec.stamp(at), "ids": _listed(id)}
+        await self._base.execute_transaction(lambda c: c.execute(sql, asked))
 
-    async def failed(self, id: int, retry_at: datetime, why: str) -> None:
-        """It could not be delivered and is due again at `retry_at`. One more failed attempt."""
-        sql = "UPDATE announcements SET attempts = attempts + 1, retry_at = ?, why = ? WHERE id = ?"
-        await self._base.execute_transaction(lambda c: c.execute(sql, (codec.stamp(retry_at), codec.clean(why), id)))
+    async def failed(self, id: int | Sequence[int], retry_at: datetime, why: str) -> None:
+        """It, or all of these, could not be delivered and are due again at `retry_at`. One more failed attempt."""
+        these = f"WHERE id IN ({_THESE})"
+        sql = f"UPDATE announcements SET attempts = attempts + 1, retry_at = :retry, why = :why {these}"  # noqa: S608
+        asked = {"retry": codec.stamp(retry_at), "why": codec.clean(why), "ids": _listed(id)}
+        await self._base.execute_transaction(lambda c: c.execute(sql, asked))
 
     async def list(self, limit: int = 100) -> builtins.list[dict[str, Any]]:
         """Newest first: id, announcement, attempts, retry_at, why, sent_at."""
@@ -69,6 +73,7 @@ class Outbox:
         ]
 
 
+_THESE = "SELECT CAST(value AS BIGINT) FROM json_each(:ids)"
 _ANNOUNCEMENT = core_announcements.Announcement
 
 _PUT = "INSERT INTO announcements (key, at, body) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING"
@@ -78,6 +83,10 @@ _DUE = """
         AND CAST(id AS TEXT) NOT IN (SELECT value FROM json_each(:apart))
     ORDER BY id LIMIT :limit
 """
+
+
+def _listed(id: int | Sequence[int]) -> str:
+    return json.dumps([id] if isinstance(id, int) else list(id))
 
 
 def put(connection: database.Connection, announcements: Sequence[core_announcements.Announcement]) -> None:

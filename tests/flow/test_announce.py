@@ -172,3 +172,94 @@ async def test_a_ring_delivers_at_once(store: sqlite.Store, until: Any):
         stage.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await stage
+
+
+# hundreds at once
+
+
+def waits(number: int, region: str = "eastus2", kind: str = "server.waits") -> announcements.Announcement:
+    return announcements.Announcement(
+        key=f"{region}/{kind}/{number}",
+        kind=kind,
+        subject=f"s{number:03} is down with {region} and waits",
+        text=f"s{number:03} does not answer.",
+        at=samples.NOON,
+        to=f"team-{number}",
+        facts={"server": f"/subscriptions/s/flexibleservers/s{number:03}", "outage": f"8TGK-9Q0@{region}"},
+    )
+
+
+class Reads(Channel):
+    """Keeps what it was given."""
+
+    def __init__(self, name: str, *failures: channels.ChannelError) -> None:
+        super().__init__(name, *failures)
+        self.read: list[announcements.Announcement] = []
+
+    async def deliver(self, announcement: announcements.Announcement) -> None:
+        await super().deliver(announcement)
+        self.read.append(announcement)
+
+
+async def minutes(stage: announce.Announce, time: Any, count: int) -> None:
+    for _ in range(count * 6):
+        await stage.turn()
+        time.pass_(seconds=10)
+
+
+async def test_of_hundreds_the_first_few_are_told_alone_and_the_others_together(store: sqlite.Store, time: Any):
+    way = Reads("way")
+    stage = announcing(store, way)
+    await store.outbox.put([waits(number) for number in range(222)])
+    await minutes(stage, time, 1)
+    assert len(way.read) == 11
+    digest = way.read[-1]
+    assert digest.subject == "212 servers of East US 2: they are down and wait"
+    assert "s010, s011" in digest.text
+    assert "responder incidents show 8TGK-9Q0@eastus2" in digest.text
+    assert digest.to is None
+    assert all(row["sent_at"] for row in await store.outbox.list(300)), "each counts as told"
+    await minutes(stage, time, 10)
+    assert len(way.read) == 11
+
+
+async def test_other_news_is_not_held_by_a_flood(store: sqlite.Store, time: Any):
+    way = Reads("way")
+    stage = announcing(store, way)
+    await store.outbox.put([waits(number) for number in range(100)])
+    await stage.turn()
+    await store.outbox.put([waits(1, "westeurope"), waits(7, kind="approval.wanted"), samples.announcement("ours")])
+    way.read.clear()
+    await stage.turn()
+    assert {one.key for one in way.read} == {"westeurope/server.waits/1", "eastus2/approval.wanted/7", "ours"}
+
+
+async def test_a_digest_that_could_not_be_delivered_comes_again_as_a_digest(store: sqlite.Store, time: Any):
+    way = Reads("way")
+    stage = announcing(store, way)
+    await store.outbox.put([waits(number) for number in range(10)])
+    await stage.turn()
+    await store.outbox.put([waits(number) for number in range(10, 60)])
+    way.failures = [DOWN] * 3
+    await minutes(stage, time, 3)
+    assert [one.subject for one in way.read[10:]] == ["50 servers of East US 2: they are down and wait"]
+
+
+async def test_no_more_than_a_few_deliveries_at_a_time_over_one_channel(store: sqlite.Store, time: Any, until: Any):
+    open_, at_once = asyncio.Event(), [0, 0]
+
+    class Slow(Channel):
+        async def deliver(self, announcement: announcements.Announcement) -> None:
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+            await open_.wait()
+            at_once[0] -= 1
+
+    await told(store, *(f"k{number}" for number in range(8)))
+    stage = announce.Announce(store, [Slow("slow")], wakes.Wake(), announce.Manner(parallel=3))
+    turn = asyncio.create_task(stage.turn())
+    await until(lambda: at_once[0] == 3)
+    open_.set()
+    await turn
+    assert at_once[1] == 3
+    assert all(row["sent_at"] for row in await store.outbox.list())

@@ -141,6 +141,106 @@ async def test_the_assessment_is_woken_by_silence_and_by_a_return_and_not_by_pea
     assert rings == [1, 0, 1, 1, 1, 0]
 
 
+async def test_a_server_that_has_just_fallen_silent_is_looked_at_sharply_by_itself(
+    store: sqlite.Store, stage: watch.Watch, wire: Wire, time: Any
+):
+    """Nobody has spoken of an outage yet; an hour later somebody has, or it is no outage."""
+    await estate(store, "a")
+    await stage.turn(time.now)
+    wire.silent.add("a.example")
+    await stage.turn(time.pass_(minutes=1))
+    counts = [await stage.turn(time.pass_(seconds=15)) for _ in range(4)]
+    assert counts == [1, 1, 1, 1]
+    for _ in range(60):
+        await stage.turn(time.pass_(minutes=1))
+    assert [await stage.turn(time.pass_(seconds=15)) for _ in range(3)] == [0, 0, 0]
+
+
+async def test_one_that_was_never_reached_is_not_looked_at_sharply(
+    store: sqlite.Store, stage: watch.Watch, wire: Wire, time: Any
+):
+    await estate(store, "walled")
+    wire.silent.add("walled.example")
+    await stage.turn(time.now)
+    assert [await stage.turn(time.pass_(seconds=15)) for _ in range(3)] == [0, 0, 0]
+
+
+async def test_servers_that_come_and_go_are_looked_at_and_left_alone(
+    store: sqlite.Store, stage: watch.Watch, wire: Wire, time: Any
+):
+    (a,) = await estate(store, "a")
+    assert await stage.turn(time.now) == 1
+    await estate(store, "b")
+    assert await stage.turn(time.pass_(seconds=1)) == 1
+    await store.estate.remove([a.id])
+    wire.asked.clear()
+    await stage.turn(time.pass_(minutes=2))
+    assert wire.asked == ["b.example"]
+
+
+async def test_every_vantage_writes_its_own_looks(store: sqlite.Store, wire: Wire, bell: Bell, time: Any):
+    (server,) = await estate(store, "a")
+    for name in ("here", "west"):
+        wire.silent = {"a.example"} if name == "west" else set()
+        await watch.Watch(store, wire.probe, PACE, bell, vantage=name).turn(time.now)
+    looks = (await store.estate.looks())[server.id]
+    assert {name: health.last.answered for name, health in looks.items() if health.last} == {
+        "here": True,
+        "west": False,
+    }
+
+
+async def test_a_tick_begins_no_more_than_the_cap_and_waits_for_no_answer(
+    store: sqlite.Store, wire: Wire, bell: Bell, time: Any, until: Any
+):
+    """A thousand servers: ten a second, three sockets, and not a task for each server."""
+    await estate(store, *(f"s{number}" for number in range(1000)))
+    pace = watch.Pace(peace=timedelta(minutes=1), outage=timedelta(seconds=15), concurrency=3, per_second=10)
+    stage = watch.Watch(store, wire.probe, pace, bell)
+    wire.open.clear()
+    assert [await stage.tick(time.pass_(seconds=1)) for _ in range(3)] == [3, 0, 0]
+    await until(lambda: wire.at_once == 3)
+    wire.open.set()
+    await until(lambda: not stage._under_way)
+    pace = watch.Pace(peace=timedelta(minutes=1), outage=timedelta(seconds=15), concurrency=500, per_second=10)
+    stage = watch.Watch(store, wire.probe, pace, bell)
+    assert [await stage.tick(time.pass_(seconds=1)) for _ in range(3)] == [10, 10, 10]
+    await until(lambda: not stage._under_way)
+    await stage.tick(time.pass_(seconds=1))
+    assert len(await store.estate.health()) == 30
+    await until(lambda: not stage._under_way)
+
+
+async def test_an_answer_that_takes_several_ticks_counts_and_is_looked_for_again(
+    store: sqlite.Store, wire: Wire, bell: Bell, time: Any, until: Any
+):
+    (server,) = await estate(store, "slow")
+    stage = watch.Watch(store, wire.probe, PACE, bell)
+    wire.open.clear()
+    assert [await stage.tick(time.pass_(seconds=1)) for _ in range(3)] == [1, 0, 0]
+    wire.open.set()
+    await until(lambda: not stage._under_way)
+    assert await stage.tick(time.pass_(seconds=1)) == 0
+    assert server.id in await store.estate.health()
+    assert await stage.tick(time.pass_(minutes=1)) == 1
+    await until(lambda: not stage._under_way)
+
+
+async def test_a_region_that_fails_is_looked_at_at_once_and_before_all_others(
+    store: sqlite.Store, wire: Wire, bell: Bell, time: Any, until: Any
+):
+    await estate(store, *(f"other{number}" for number in range(200)), region="westeurope")
+    await estate(store, *(f"hit{number}" for number in range(5)))
+    pace = watch.Pace(peace=timedelta(minutes=1), outage=timedelta(seconds=15), concurrency=500, per_second=10)
+    stage = watch.Watch(store, wire.probe, pace, bell)
+    await stage.turn(time.now)
+    await store.outages.put([samples.outage(region="eastus")])
+    wire.asked.clear()
+    assert await stage.tick(time.pass_(seconds=1)) >= 5
+    await until(lambda: not stage._under_way)
+    assert sorted(wire.asked)[:5] == [f"hit{number}.example" for number in range(5)]
+
+
 async def test_it_looks_again_and_again_until_cancelled(store: sqlite.Store, wire: Wire, bell: Bell, until: Any):
     await estate(store, "a")
     quick = watch.Pace(peace=timedelta(milliseconds=1), outage=timedelta(milliseconds=1), concurrency=1)
