@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import runs
+from responder.core import brakes, runs
 from responder.flow import sharing
 from responder.store import instances, postgresql, stores
 from responder.store.postgresql import tenures
@@ -278,6 +278,19 @@ async def test_a_new_run_and_a_word_ring_in_every_instance(backend: postgresql_b
     await until(lambda: rung == ["act", "act"])
     one.tenure.ring("assess")
     await until(lambda: "assess" in rung)
+
+
+async def test_letting_go_of_a_brake_rings_in_every_instance(backend: postgresql_backend.Backend) -> None:
+    one, other = await backend.open(), await backend.open()
+    rung: list[str] = []
+    other.tenure.hear({"act": lambda: rung.append("act")}, lambda _: None)
+    held = brakes.Freeze(scope=brakes.EVERYTHING, by="ana", reason="enough", since=samples.NOON, until=None)
+    await one.brakes.freeze(held)
+    rung.clear()
+
+    await one.brakes.lift([brakes.EVERYTHING], by="ana", why="go on", at=samples.at(1))
+
+    await until(lambda: rung)
 
 
 async def test_an_instance_does_not_ring_for_itself(backend: postgresql_backend.Backend) -> None:

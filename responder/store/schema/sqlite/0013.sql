@@ -1,0 +1,1 @@
+-- Nothing to change here: one process writes, and rings its own bells. The twin rings in every instance.
