@@ -64,7 +64,7 @@ def verify(heads: tuple[str, ...], against: Path | None, config: Path, as_json: 
     found = reach.read(settings.load(config), lambda store: auditing.verify(store.audit, witness))
     _print(found, as_json)
     if not found.whole:
-        raise click.exceptions.Exit(1)
+        raise SystemExit(1)
 
 
 def _print(found: auditing.Verdict, as_json: bool) -> None:
@@ -83,7 +83,8 @@ def _print(found: auditing.Verdict, as_json: bool) -> None:
         agreed = f", and {found.agreed} of them as you know them" if found.agreed else ""
         click.echo(f"The audit is whole: {found.entries} entries{agreed}.")
     else:
-        click.echo(f"The audit is broken: {len(found.faults)} breaks in {found.entries} entries.")
+        breaks = "1 break" if len(found.faults) == 1 else f"{len(found.faults)} breaks"
+        click.echo(f"The audit is broken: {breaks} in {found.entries} entries.")
     click.echo(f"head: {found.head}")
 
 

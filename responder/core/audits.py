@@ -173,10 +173,10 @@ def harmless(value: Any, *, named: str = "") -> Any:
         value: plain values, times, durations, and mappings and sequences of them.
         named: what it is called where it lies.
     """
-    if isinstance(value, Mapping):
-        return {_storable(str(key)): harmless(each, named=str(key)) for key, each in value.items()}
     if _SECRET.search(named) and value not in (None, "", True, False):
         return LEFT_OUT
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): harmless(each, named=str(key)) for key, each in value.items()}
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -212,7 +212,7 @@ def _storable(text: str) -> str:
 
 # Finding a break. -----------------------------------------------------------------------------------------------------
 
-_NEAR = 500
+_NEAR = 50
 """How far from its place an entry is looked for by its hash."""
 _LOOKED_FOR = 25
 """For so many breaks it is: looking takes a while, and nobody reads more of them."""

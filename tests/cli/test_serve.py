@@ -120,6 +120,17 @@ def test_no_secret_is_in_its_log(daemon: clouds.Daemon):
     assert clouds.TOKEN not in told
 
 
+def test_its_audit_is_whole_while_it_runs_and_holds_no_secret(
+    responder: terminal.Responder, here: dict[str, str], daemon: clouds.Daemon
+):
+    at = ("--config", daemon.config)
+    assert responder("audit", "verify", *at).code == 0
+    told = responder("audit", "export", *at).out
+    for kind in ("instance.started", "settings.loaded", "playbook.loaded"):
+        assert f'"kind":"{kind}"' in told
+    assert [secret for secret in (clouds.TOKEN, "eyJ", "sig=", "Bearer ") if secret in told] == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_it_ends_in_order_when_it_is_told_to(cloud: dict[str, str], tmp_path: Path, number: int):
     with clouds.daemon(tmp_path, cloud) as daemon:

@@ -1,0 +1,116 @@
+"""`responder audit`: verify, export, list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from responder import clock
+from responder.core import brakes, runs
+from responder.store import sqlite
+from tests.cli import terminal, test_daemon_down
+from tests.contracts import samples
+
+RUN = runs.RunId("geo-restore.orders.ABCD-123@eastus")
+
+
+async def _filled(store: sqlite.Store) -> None:
+    outage = samples.outage()
+    await store.estate.put_servers([samples.server("orders"), samples.server("billing")])
+    await store.outages.put([outage])
+    await store.outages.put_decisions([samples.decided("orders"), samples.decided("billing")])
+    await store.runs.submit(samples.run(RUN, server="orders", outage_id=outage.id))
+    payload = {"reason": "the owner agreed", "loss_accepted_s": 2400.0}
+    await store.runs.signal(
+        runs.Signal(run_id=RUN, topic=runs.Topic.APPROVE, by="kim@desk", at=clock.now(), payload=payload)
+    )
+    freeze = brakes.Freeze(scope=brakes.EVERYTHING, by="ann@desk", reason="look first", since=clock.now())
+    await store.brakes.freeze(freeze)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    test_daemon_down.change(tmp_path, _filled)
+    return terminal.settings_file(tmp_path)
+
+
+def tamper(config: Path, *statements: str) -> None:
+    connection = sqlite3.connect(config.parent / "store.db")
+    for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {name}")
+    for sql in statements:
+        connection.execute(sql)
+    connection.commit()
+    connection.close()
+
+
+def test_a_whole_audit_says_so_and_prints_the_head_to_write_down(responder: terminal.Responder, config: Path):
+    said = responder("audit", "verify", "--config", config)
+    assert said.code == 0, said
+    assert "The audit is whole: 5 entries." in said.out
+    head = said.out.splitlines()[-1].removeprefix("head: ")
+    found = responder("audit", "verify", "--head", head, "--config", config, "--json").json
+    assert (found["whole"], found["head"], found["agreed"], found["faults"]) == (True, head, 1, [])
+
+
+def test_a_changed_entry_is_named_and_the_exit_is_1(responder: terminal.Responder, config: Path):
+    tamper(config, "UPDATE audit SET actor = 'somebody else' WHERE kind = 'approve'")
+    said = responder("audit", "verify", "--config", config)
+    assert said.code == 1
+    assert "broken: Entry 4 (approve) was changed: its contents do not give its hash." in said.out
+    assert [fault["what"] for fault in responder("audit", "verify", "--config", config, "--json").json["faults"]] == [
+        "changed"
+    ]
+
+
+def test_an_export_shows_what_was_cut_off_together_with_the_stored_head(
+    responder: terminal.Responder, config: Path, tmp_path: Path
+):
+    exported = tmp_path / "audit.jsonl"
+    exported.write_text(responder("audit", "export", "--config", config).out, encoding="utf-8")
+    assert responder("audit", "verify", "--against", exported, "--config", config).code == 0
+    third = json.loads(exported.read_text(encoding="utf-8").splitlines()[2])["hash"]
+    tamper(config, "DELETE FROM audit WHERE number > 3", f"UPDATE audit_head SET number = 3, hash = '{third}'")
+    assert responder("audit", "verify", "--config", config).code == 0
+    said = responder("audit", "verify", "--against", exported, "--config", config)
+    assert said.code == 1
+    assert "broken: Entry 4 was written down, and is not in the chain, which ends at 3." in said.out
+
+
+def test_each_exported_line_is_verified_by_itself_and_with_its_neighbour(responder: terminal.Responder, config: Path):
+    lines = [json.loads(text) for text in responder("audit", "export", "--config", config).out.splitlines()]
+    before = "0" * 64
+    for line in lines:
+        claimed = line.pop("hash")
+        text = json.dumps(line, sort_keys=True, separators=(",", ":"))
+        assert (line["previous"], hashlib.sha256(text.encode()).hexdigest()) == (before, claimed)
+        before = claimed
+    assert [line["kind"] for line in lines] == ["decision", "decision", "run.submitted", "approve", "freeze"]
+
+
+def test_an_export_is_narrowed_to_a_run_a_server_and_a_time(responder: terminal.Responder, config: Path):
+    def kinds(*narrow: str) -> list[str]:
+        out = responder("audit", "export", *narrow, "--config", config).out
+        return [json.loads(text)["kind"] for text in out.splitlines()]
+
+    assert kinds("--run", RUN) == ["run.submitted", "approve"]
+    assert kinds("--server", "orders") == ["decision", "run.submitted", "approve"]
+    assert kinds("--since", "1h") == ["approve", "freeze"]
+    assert kinds("--until", "2026-03-02") == ["decision", "decision", "run.submitted"]
+
+
+def test_the_list_says_who_signed_for_the_loss(responder: terminal.Responder, config: Path):
+    said = responder("audit", "list", "--kind", "approve", "--config", config)
+    for words in ("kim@desk", RUN, "signs for a loss of 40 m", "reason: the owner agreed"):
+        assert words in said.out
+    assert "ann@desk" not in said.out
+
+
+def test_what_cannot_be_understood_is_refused(responder: terminal.Responder, config: Path):
+    responder("audit", "verify", "--head", "yesterday's", "--config", config).complains("audit.not-a-head", "--head")
+    responder("audit", "export", "--since", "soon", "--config", config).complains("audit.time", "--since")
+    responder("audit", "list", "--server", "nosuch", "--config", config).complains("server.unknown", "nosuch")
