@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import brakes, runs
+from responder.core import brakes, errors, runs
 from responder.flow import sharing
 from responder.store import instances, postgresql, stores
 from responder.store.postgresql import tenures
@@ -250,6 +250,25 @@ async def test_a_led_stage_runs_in_one_instance_and_is_taken_over(backend: postg
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert running == []
+
+
+async def test_what_assessing_writes_is_refused_while_another_instance_leads_it(
+    backend: postgresql_backend.Backend,
+) -> None:
+    leader, zombie = await backend.open(), await backend.open()
+    await until(lambda: leader.tenure.leads("assess"))
+    await zombie.intake.append([samples.arrival("a")])
+    (received,) = await leader.intake.pending()
+
+    with pytest.raises(errors.StoreError, match=r"leads assess.*store\.not-leading"):
+        await zombie.outages.put([samples.outage()])
+    with pytest.raises(errors.StoreError, match=r"store\.not-leading"):
+        await zombie.intake.record(received.id, events=[], unreadable=[], outages=[samples.outage()])
+    assert await leader.outages.list() == []
+    assert await leader.intake.pending() == [received]
+
+    await leader.intake.record(received.id, events=[], unreadable=[], outages=[samples.outage()])
+    assert await zombie.outages.list() == [samples.outage()]
 
 
 async def test_a_led_stage_that_ends_or_fails_is_not_begun_again(store: stores.Store) -> None:
