@@ -1,4 +1,4 @@
-"""Many short lives of the daemon, for `test_kills`: a process that has lived once itself forks one for each order.
+"""Many short lives of the daemon, for the `courses`: a process that has lived once itself forks one for each order.
 
 A life carries one server through one course of events, by hand and by a clock of its own, and may be told to kill
 itself with SIGKILL at its n-th write: to the journal, just before or just after the commit, or to Azure, just after
