@@ -61,7 +61,7 @@ def inhabitants(root: Path) -> set[str]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120  # patience, reached only when something is broken
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)

@@ -232,10 +232,11 @@ async def test_without_any_key_azure_is_told_to_come_back(tmp_path: Path, now: b
 async def test_an_address_that_never_answers_holds_nobody_up(
     tmp_path: Path, tenant: b.Tenant, now: b.Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signing_keys, "_TIMEOUT", signing_keys.aiohttp.ClientTimeout(total=0.05))
     tenant.go_on.clear()
     async with b.daemon(tmp_path, azure_monitor={"entra": b.entra(tenant)}) as daemon:
-        assert await daemon.status(bearer=signed(now)) == 503
+        with monkeypatch.context() as impatient:
+            impatient.setattr(signing_keys, "_TIMEOUT", signing_keys.aiohttp.ClientTimeout(total=0.05))
+            assert await daemon.status(bearer=signed(now)) == 503
         tenant.go_on.set()
         now.forward(minutes=2)
         assert await daemon.status(bearer=signed(now)) == 202
