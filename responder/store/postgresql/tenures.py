@@ -72,6 +72,8 @@ class Tenure:
         self._failed: BaseException | None = None
         self._bells: Mapping[str, Callable[[], None]] = {}
         self._set_clock: Callable[[datetime], None] | None = None
+        self._shown: tuple[datetime, float] | None = None
+        """What the database's clock showed when we entered, and when that was by our own monotonic one."""
 
     @property
     def id(self) -> str:
@@ -97,8 +99,11 @@ class Tenure:
         self._session.poke()
 
     def hear(self, bells: Mapping[str, Callable[[], None]], set_clock: Callable[[datetime], None]) -> None:
-        """Ring these when another instance says so; tell the database's time at every beat. Called on our thread."""
+        """Ring these when another instance says so; tell the database's time, now and at every beat. On our thread."""
         self._bells, self._set_clock = bells, set_clock
+        if self._shown is not None:  # at once: until the next beat, our machine's clock may be an hour off
+            shown, since = self._shown
+            set_clock(shown + timedelta(seconds=clock.ticks() - since))
 
     async def begin(self) -> None:
         """Enter the register. Raises StoreError, leaving no thread behind."""
@@ -146,6 +151,7 @@ class Tenure:
         if self._id:
             _log.error("lease.lapsed", was=self._id, now=fresh)
         self._leading, self._id = frozenset(), fresh
+        self._shown = codec.moment(self._session.now()), clock.ticks()
         self._prove(began)
 
     def _turn(self) -> None:
