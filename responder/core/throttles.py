@@ -20,6 +20,8 @@ class Kind(StrEnum):
 
 
 _SIZE = {Kind.READS: 1100, Kind.WRITES: 800, Kind.DELETES: 800}
+_DRIFT = timedelta(minutes=1)
+"""More than the clocks of two instances may differ."""
 _PER_SECOND = {Kind.READS: 25.0, Kind.WRITES: 10.0, Kind.DELETES: 10.0}
 
 
@@ -43,12 +45,17 @@ def kind_of(method: str) -> Kind:
 
 def heard(before: Bucket | None, remaining: int | None, refused_for: timedelta | None, now: datetime) -> Bucket:
     """The bucket after an answer. `refused_for`: of a 429."""
-    known = before or Bucket(seen_at=now)
+    known = before if before is not None and not _of_the_future(before, now) else Bucket(seen_at=now)
     blocked = max(filter(None, (known.blocked_until, now + refused_for if refused_for else None)), default=None)
     if remaining is None and refused_for is not None:
         remaining = 0
     return replace(known, seen_at=now, remaining=known.remaining if remaining is None else remaining,
                    blocked_until=blocked)  # fmt: skip
+
+
+def _of_the_future(bucket: Bucket, now: datetime) -> bool:
+    """It was heard before the clock was stepped back; its refusal would seem to last by as much longer."""
+    return bucket.seen_at - now > _DRIFT
 
 
 def merged(mine: Bucket | None, theirs: Bucket) -> Bucket:
@@ -74,7 +81,7 @@ def wait(bucket: Bucket | None, kind: Kind, now: datetime, *, reserve: int) -> t
     Args:
         reserve: how much must be left for others. 0 for what is urgent; polls leave some for what comes before a write.
     """
-    if bucket is None:
+    if bucket is None or _of_the_future(bucket, now):
         return timedelta()
     if bucket.blocked_until is not None and now < bucket.blocked_until:
         return bucket.blocked_until - now

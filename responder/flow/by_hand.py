@@ -51,11 +51,11 @@ class ByHand:
         While we hold the store nobody can say a word to the run, and nobody decides: one that waits for either is left.
         Left half-way, the run goes on from its journal next time.
         """
-        look_at = clock.now()
+        look_at = clock.ticks()  # not by a clock that may be stepped back
         while True:
-            if clock.now() >= look_at:
+            if clock.ticks() >= look_at:
                 await self._look(run_id)
-                look_at = clock.now() + self._looks.every
+                look_at = clock.ticks() + self._looks.every.total_seconds()
             run = await self._store.runs.claim(clock.now(), only=run_id)
             if run is not None:
                 run = await self._stage.carry_on(run)

@@ -30,6 +30,10 @@ class _Parked:
     pardoned: int
     """How often it was the store that failed, which is no trouble of this run."""
 
+    def stands(self, now: datetime) -> bool:
+        """Whether it is still to be left alone. More left than there ever was: the clock was stepped back."""
+        return now < self.until <= now + _LONGEST_PARK
+
 
 class Parking:
     """The runs that this process leaves alone."""
@@ -41,12 +45,12 @@ class Parking:
     def now(self) -> tuple[runs.RunId, ...]:
         """Those that are not to be claimed yet."""
         now = clock.now()
-        return tuple(id_ for id_, parked in self._parked.items() if parked.until > now)
+        return tuple(id_ for id_, parked in self._parked.items() if parked.stands(now))
 
     def ends(self) -> list[datetime]:
         """When they may be claimed again."""
         now = clock.now()
-        return [parked.until for parked in self._parked.values() if parked.until > now]
+        return [parked.until for parked in self._parked.values() if parked.stands(now)]
 
     def strikes(self, run: runs.Run) -> int:
         """The strikes of a run that are its own doing."""

@@ -32,6 +32,8 @@ _BATCH = 500
 _SUSPECT = timedelta(hours=1)
 """A server that fell silent is looked at sharply for so long, also where nobody has spoken of an outage."""
 _TOLD_ONE_BY_ONE = 50
+_STEPPED = timedelta(minutes=1)
+"""A clock that goes back by more was stepped."""
 
 
 class Watch:
@@ -59,6 +61,7 @@ class Watch:
         self._slots = asyncio.Semaphore(pace.concurrency)
         self._under_way: set[asyncio.Task[None]] = set()
         self._seen: list[tuple[servers.Server, evidence.Probe]] = []
+        self._latest: datetime | None = None
         self._tick: timedelta = min(max(min(pace.peace, pace.outage) / 4, _SHORTEST), _LONGEST)
 
     async def run(self) -> None:
@@ -66,13 +69,13 @@ class Watch:
 
         Begun again, it plans anew: who was being looked at when it ended is in no schedule.
         """
-        self._estate, self._hot, self._seen = estates.Estate(), frozenset(), []
-        self._schedule = schedules.Schedule(self._pace, random.random)
+        self._plan_anew()
+        self._seen = []
         try:
             while True:
-                began = clock.now()
-                await self.tick(began)
-                spent = clock.now() - began
+                began = clock.ticks()  # a clock that is stepped back must not make us look away
+                await self.tick(clock.now())
+                spent = timedelta(seconds=clock.ticks() - began)
                 await asyncio.sleep(max(self._tick - spent, _SHORTEST / 5).total_seconds())
         finally:
             for task in self._under_way:
@@ -115,8 +118,16 @@ class Watch:
         await self._write(now)
         return len(looked)
 
+    def _plan_anew(self) -> None:
+        """What is planned counts for nothing: nobody knows it any more, or the clock was stepped back since."""
+        self._estate, self._hot = estates.Estate(), frozenset()
+        self._schedule = schedules.Schedule(self._pace, random.random)
+
     async def _catch_up(self, now: datetime) -> None:
         """Servers that came or went since, and regions that are in trouble since."""
+        if self._latest is not None and now < self._latest - _STEPPED:
+            self._plan_anew()
+        self._latest = now
         hot = frozenset(outage.region for outage in await self._store.outages.open())
         estate = await self._known.now()
         if estate is not self._estate:

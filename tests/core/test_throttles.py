@@ -55,3 +55,11 @@ def test_two_instances_know_the_newer_count_and_the_later_refusal():
     both = Bucket(seen_at=at(6), remaining=90, blocked_until=at(30))
     assert throttles.merged(mine, theirs) == throttles.merged(theirs, mine) == both
     assert throttles.merged(None, theirs) == theirs
+
+
+def test_a_refusal_heard_before_the_clock_was_stepped_back_holds_nothing_up():
+    refused = throttles.heard(None, None, 30 * SECOND, at(3600))
+    assert throttles.wait(refused, Kind.WRITES, at(3600), reserve=0) == 30 * SECOND
+    assert throttles.wait(refused, Kind.WRITES, at(0), reserve=0) == timedelta()
+    anew = throttles.heard(refused, 150, None, at(0))
+    assert throttles.wait(anew, Kind.WRITES, at(0), reserve=0) == timedelta()

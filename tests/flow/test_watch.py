@@ -77,6 +77,15 @@ async def test_in_peace_a_server_is_looked_at_once_a_pace(
     assert counts == [1, 0, 0, 0, 1, 0, 0, 0, 1]
 
 
+async def test_a_clock_that_is_stepped_back_makes_nobody_look_away(
+    store: sqlite.Store, stage: watch.Watch, wire: Wire, time: Any
+):
+    await estate(store, "a")
+    await stage.turn(time.now)
+    assert await stage.turn(time.pass_(hours=-1)) == 1
+    assert await stage.turn(time.pass_(seconds=15)) == 0
+
+
 async def test_while_its_region_has_an_open_outage_a_server_is_looked_at_every_turn(
     store: sqlite.Store, stage: watch.Watch, wire: Wire, time: Any
 ):
