@@ -1,4 +1,4 @@
-"""kill -9 at every write: the runs of an outage."""
+"""kill -9 at every write: an outage that lasts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.scenarios import courses
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("course", courses.OUTAGES.values(), ids=courses.OUTAGES)
+@pytest.mark.parametrize("course", courses.CUT_OVER.values(), ids=courses.CUT_OVER)
 async def test_killed_at_any_write_it_ends_the_same_and_nothing_is_done_twice(
     course: courses.Course, memory: Path
 ) -> None:
