@@ -31,6 +31,7 @@ from responder.flow import (
     by_hand,
     capture,
     intake,
+    known_estate,
     listening,
     pauses,
     plans,
@@ -88,6 +89,8 @@ class Parts:
 
     config: settings.Settings
     store: stores.Store
+    estate: known_estate.KnownEstate
+    """All servers, in memory; one for all stages."""
     registry: steps.Registry
     library: playbook_files.Library
     clients: clients.Clients
@@ -123,6 +126,7 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
                 shared_checkpoints=tuple(_shared(hub, cloud, stack) for hub in config.event_hubs),
                 config=config,
                 store=store,
+                estate=known_estate.KnownEstate(store, config.tolerance()),
                 registry=registry,
                 library=library,
                 clients=cloud,
@@ -243,7 +247,7 @@ def assessor(parts: Parts) -> assess.Assess:
         approvals=parts.config.approvals_policy(),
         shadow=parts.config.shadow(),
     )
-    return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"])
+    return assess.Assess(parts.store, rules, wake=parts.wakes["assess"], act=parts.wakes["act"], estate=parts.estate)
 
 
 def planner(parts: Parts) -> plans.Planner:
@@ -354,8 +358,11 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         lambda: inventory.list_servers(config.azure.subscriptions, parts.clients.graph()),
         config.azure.inventory_refresh,
         parts.wakes["assess"],
+        parts.estate,
     )
-    watcher = watch.Watch(parts.store, parts.databases.probe, pace, parts.wakes["assess"], vantage=probing.vantage)
+    watcher = watch.Watch(
+        parts.store, parts.databases.probe, pace, parts.wakes["assess"], vantage=probing.vantage, estate=parts.estate
+    )
     keeping = config.retention
     cleaner = retention.Retention(parts.store.retention, retention.ages(keeping.ages()), keeping.every)
     return {

@@ -51,12 +51,18 @@ def list_(config: Path, as_json: bool) -> None:
 @incidents.command("show")
 @click.argument("incident")
 @click.option("--server", help="Only this one, and its story: what was seen, decided, done and said. ARM id or name.")
+@click.option("--action", help="Only servers for which this was decided: start-restore, wait, hold, ask, ...")
+@click.option("--limit", default=500, show_default=True, type=click.IntRange(1), help="So many servers.")
+@click.option("--offset", default=0, type=click.IntRange(0), help="Behind so many others, by id.")
 @reach.with_config
 @reach.with_json
-def show_(incident: str, server: str | None, config: Path, as_json: bool) -> None:
+def show_(
+    incident: str, server: str | None, action: str | None, limit: int, offset: int, config: Path, as_json: bool
+) -> None:
     """One outage: every server it concerns, what was decided, and why. INCIDENT is TRACKING-ID@region, or its start."""
     from responder import clock, settings
     from responder.flow import telling, views
+    from responder.store import outages as rows
 
     loaded = settings.load(config)
 
@@ -64,7 +70,7 @@ def show_(incident: str, server: str | None, config: Path, as_json: bool) -> Non
         outage = await _meant(store, incident)
         if server is not None:
             return await telling.story(store, outage, server, loaded.policy().timing.cutover, clock.now())
-        return await views.incident(store, outage)
+        return await views.incident(store, outage, rows.Page(limit=limit, offset=offset, action=action))
 
     found = reach.read(loaded, read)
     if as_json:
@@ -115,6 +121,11 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(_OURS + (f" It is {found['merged_into']} now.\n" if found["merged_into"] else "\n"))
     columns = ("server", "action", "cut over at", "P(RTO)", "loss up to", "Resource Health", "why")
     show.rows("Servers", columns, _servers(found), empty="")
+    if found["servers_total"] > len(found["servers"]):
+        decided = ", ".join(f"{count} {action}" for action, count in sorted(found["actions"].items()))
+        click.echo(f"{len(found['servers'])} of {found['servers_total']} servers. Decided for all: {decided}.")
+    if found["next_offset"] is not None:
+        click.echo(f"The next ones: --offset {found['next_offset']}. Only some: --action start-restore.")
 
 
 def _print_story(found: dict[str, Any]) -> None:

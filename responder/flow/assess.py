@@ -57,7 +57,7 @@ Taken = tuple[decisions.Decision, decisions.Facts]
 _STARTS = (decisions.Action.START, decisions.Action.WAIT)
 """Actions whose playbook is started where none runs."""
 
-_BATCH = 1000
+_BATCH = 500
 """Decisions written in one transaction."""
 _TOLD_ONE_BY_ONE = 200
 """Of more new decisions than this the log has the count, and each one at `debug`."""
@@ -149,16 +149,29 @@ class Assess:
         self._silent.forget(known.still_open)
         judged = [await self._decide(outage, known, policy, now) for outage in known.still_open]
         held = await gate.held(self._store, self._rules.brakes.cooldown, now)
-        wanted = [pair for one in judged for pair in one.taken if self._startable(*pair, known, held)]
-        await self._wave.move(wanted, known, policy, now)
+        await self._take_turns(judged, known, held, policy, now)
         for one in judged:
-            turns = [(self._wave.held(decision, fact, now), fact) for decision, fact in one.taken]
-            one.taken[:] = sorted(turns, key=lambda pair: self._wave.place(pair[0]))
             await self._write(one)
         urgent = urgency.most(decision for one in judged for decision, _ in one.taken)
         self._told = {key: told for key, told in self._told.items() if key[1] in {one.outage.id for one in judged}}
         reviews = [await self._conclude(one, judged, known, held, urgent, now) for one in judged]
         return min((review for review in reviews if review is not None), default=None)
+
+    async def _take_turns(
+        self, judged: Sequence[_Judged], known: facts.Turn, held: gate.Held, policy: decisions.Policy, now: datetime
+    ) -> None:
+        """Of all restores that are wanted, some are begun, in the order of the wave; the decisions of others say so."""
+        wanted, rest = [], pauses.Pauses()
+        for pair in (pair for one in judged for pair in one.taken):
+            if self._startable(*pair, known, held):
+                wanted.append(pair)
+            await rest.breathe()
+        await self._wave.move(wanted, known, policy, now)
+        for one in judged:
+            for number, (decision, fact) in enumerate(one.taken):
+                one.taken[number] = self._wave.held(decision, fact, now), fact
+                await rest.breathe()
+            one.taken.sort(key=lambda pair: self._wave.place(pair[0]))
 
     async def _decide(
         self, outage: outages.Outage, known: facts.Turn, policy: decisions.Policy, now: datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,9 @@ from responder.core import (
     tolerances,
     witness,
 )
-from responder.store import codec, sqlite
+from responder.flow import facts, pauses
+from responder.store import codec, journals, sqlite
+from responder.store import outages as store_outages
 
 if TYPE_CHECKING:  # looking needs no step kinds
     from responder.flow import requests
@@ -364,25 +367,44 @@ async def incidents(store: sqlite.Store, limit: int = 50) -> Json:
     }
 
 
-async def incident(store: sqlite.Store, outage: outages.Outage) -> Json:
-    """One outage with every server it concerns: the newest decision, its facts, and its runs."""
-    decided = await store.outages.decisions(outage.id)
-    said = await store.estate.statements(list(decided))
-    shown = []
-    for server_id, decision in decided.items():
-        server = await store.estate.server(server_id)
-        own = [of_run(run, await store.runs.steps(run.id)) for run in await store.runs.of(server_id, outage.id)]
-        facts = await store.outages.facts(server_id, outage.id)
+async def incident(store: sqlite.Store, outage: outages.Outage, page: store_outages.Page | None = None) -> Json:
+    """One outage with the servers it concerns: the newest decision of each, its facts, and its runs.
+
+    Args:
+        page: which of them; None: the first five hundred. `next_offset` says where the next ones begin, `actions` how
+            many there are of all, by what was decided.
+    """
+    page, actions = page or store_outages.Page(), await store.outages.actions(outage.id)
+    known = await store.outages.decided(outage.id, page)
+    ids = [one.decision.server for one in known]
+    names, said = await store.estate.some(ids), await store.estate.statements(ids)
+    wanted = journals.Wanted(outages=[outage.id], since=outage.impact_start, servers=ids, whole=True)
+    own: dict[servers.ServerId, list[Json]] = defaultdict(list)
+    for journal in (await store.journals.read(wanted))[0]:
+        if journal.run.outage_id == outage.id:
+            own[journal.run.server_id].append(of_run(journal.run, journal.steps))
+    shown, rest = [], pauses.Pauses()
+    for one in known:
+        id_ = one.decision.server
         shown.append(
             {
-                "name": server.name if server else server_id,
-                "id": server_id,
-                "decision": of_decision(decision, facts),
-                "resource_health": of_statement(said.get(server_id)),
-                "runs": own,
+                "name": names[id_].name if id_ in names else id_,
+                "id": id_,
+                "decision": {**of_decision(one.decision, None), "facts": one.facts},
+                "resource_health": of_statement(said.get(id_)),
+                "runs": own[id_],
             }
         )
-    return {**of_outage(outage), "servers": sorted(shown, key=lambda row: str(row["name"]))}
+        await rest.breathe()
+    total = sum(count for action, count in actions.items() if page.action in (None, action))
+    following = page.offset + page.limit
+    return {
+        **of_outage(outage),
+        "servers": sorted(shown, key=lambda row: str(row["name"])),
+        "servers_total": total,
+        "actions": actions,
+        "next_offset": following if following < total else None,
+    }
 
 
 async def inventory(store: sqlite.Store, defaults: tolerances.Tolerance, zones: Collection[str] | None = None) -> Json:
@@ -392,13 +414,14 @@ async def inventory(store: sqlite.Store, defaults: tolerances.Tolerance, zones: 
         zones: the DNS zones that are configured; a tag that names another is remarked upon, while there is time. None:
             not looked at.
     """
-    health, said = await store.estate.health(), await store.estate.statements()
-    rows = []
+    looks, said = await store.estate.looks(), await store.estate.statements()
+    rows, rest = [], pauses.Pauses()
     for server in await store.estate.servers():
+        await rest.breathe()
         tolerance = tolerances.read(server.tags, defaults=defaults)
         if tolerance.dns is not None and zones is not None and tolerance.dns.zone not in zones:
             text = f"tag outage-dns: the zone {tolerance.dns.zone} is not configured, so no cut-over can switch it."
             remark = f"{text} Add dns_zones.{tolerance.dns.zone} to the settings."
             tolerance = replace(tolerance, remarks=(*tolerance.remarks, remark))
-        rows.append(of_server(server, tolerance, health.get(server.id), said.get(server.id)))
+        rows.append(of_server(server, tolerance, facts.own_look(looks.get(server.id, {})), said.get(server.id)))
     return {"servers": sorted(rows, key=lambda row: (row["region"], row["name"]))}

@@ -80,6 +80,11 @@ class Estate:
         """Of every server."""
         return {row["id"] for row in await self._base.rows("SELECT id FROM servers")}
 
+    async def some(self, ids: Collection[core_servers.ServerId]) -> dict[core_servers.ServerId, core_servers.Server]:
+        """Those of these ids that are known."""
+        sql = "SELECT id, body, seen_at FROM servers WHERE id IN (SELECT value FROM json_each(:ids))"
+        return {row["id"]: _server(row) for row in await self._base.rows(sql, {"ids": codec.listed(ids)})}
+
     async def count(self) -> int:
         """How many servers there are."""
         row = await self._base.row("SELECT COUNT(*) AS servers FROM servers")

@@ -28,6 +28,8 @@ class Wanted:
     since: datetime
     servers: Collection[servers.ServerId] | None = None
     """Only of these. None: of all."""
+    whole: bool = False
+    """With the steps of playbooks that make no copy, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,11 @@ class Journals:
         """The journals, newest first, and the servers of those that this version cannot read."""
         found, spoiled = await self._runs(wanted)
         by_id = {journal.run.id: journal for journal in found}
-        telling = [one.run.id for one in found if not _TELLS_NOTHING.issuperset(s.kind for s in one.run.playbook.steps)]
+        telling = [
+            one.run.id
+            for one in found
+            if wanted.whole or not _TELLS_NOTHING.issuperset(s.kind for s in one.run.playbook.steps)
+        ]
         for first in range(0, len(telling), _PAGE):
             asked = {"ids": codec.listed(telling[first : first + _PAGE])}
             for row in await self._base.rows(_STEPS, asked):

@@ -114,10 +114,8 @@ class Outages:
 
     async def put_decisions(self, decided: Sequence[Decided]) -> None:
         """Append to the history and make them the latest of their servers, all in one transaction."""
-        rows = [_row(decision, facts) for decision, facts in decided]
-        taken = [decision for decision, _ in decided]
-        if rows:
-            await self._write(lambda c: _append(c, rows, taken), recorded=True)
+        if decided:
+            await self._write(lambda c: _append(c, decided), recorded=True)
 
     async def said(self, outage_id: core_outages.OutageId) -> dict[servers.ServerId, str]:
         """What the latest decision of each server says (`Decision.says`)."""
@@ -220,9 +218,10 @@ def _row(decision: core_decisions.Decision, facts: core_decisions.Facts) -> tupl
     return decision.outage, decision.server, at, decision.action.value, codec.clean(decision.says), *body
 
 
-def _append(
-    connection: database.Connection, rows: Sequence[tuple[str, ...]], taken: Sequence[core_decisions.Decision]
-) -> None:
+def _append(connection: database.Connection, decided: Sequence[Decided]) -> None:
+    # As text only here, on a thread of the store's: for a thousand it takes longer than an event loop may be held up.
+    rows = [_row(decision, facts) for decision, facts in decided]
+    taken = [decision for decision, _ in decided]
     outages = sorted({row[0] for row in rows})
     before = {outage: connection.execute(_NEWEST, {"outage": outage}).fetchone()["newest"] for outage in outages}
     ids = sorted(row["id"] for row in database.insert(connection, _DECIDED, rows))  # given in the order of the rows

@@ -10,6 +10,7 @@ from aiohttp import web
 from responder import clock
 from responder.core import controls, durations, errors, outages, runs
 from responder.flow import braking, plans, reading, requests, views
+from responder.store import outages as rows
 from responder.web import desk, roles
 
 _WORDS = {topic.value: topic for topic in controls.WORDS}
@@ -59,11 +60,11 @@ class Api:
         return await views.incidents(self._store)
 
     async def incident(self, request: web.Request) -> views.Json:
-        """One outage with its servers."""
+        """One outage with a page of its servers: `?limit=500&offset=0&action=start-restore`."""
         outage = await self._store.outages.get(outages.OutageId(request.match_info["id"]))
         if outage is None:
             raise web.HTTPNotFound(reason="There is no such incident.")
-        return await views.incident(self._store, outage)
+        return await views.incident(self._store, outage, _page(request))
 
     async def inventory(self, _: web.Request) -> views.Json:
         """The estate."""
@@ -162,6 +163,18 @@ class Api:
         self._desk.act.ring()
         self._desk.assess.ring()
         return views.of_noted(noted)
+
+
+def _page(request: web.Request) -> rows.Page:
+    """Which servers of an incident are asked for."""
+    asked = request.query
+    try:
+        limit, offset = int(asked.get("limit", 500)), int(asked.get("offset", 0))
+    except ValueError as error:
+        raise web.HTTPBadRequest(reason="limit and offset are whole numbers.") from error
+    if not 0 < limit <= 5000 or offset < 0:
+        raise web.HTTPBadRequest(reason="limit is 1 to 5000, offset 0 or more.")
+    return rows.Page(limit=limit, offset=offset, action=asked.get("action") or None)
 
 
 def mount(app: web.Application, behind: desk.Desk) -> None:

@@ -123,3 +123,16 @@ async def test_it_is_tried_again_after_a_failure(stage: inventory.Inventory, gra
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def test_what_has_not_changed_is_dated_and_not_written_again(
+    store: sqlite.Store, graph: Graph, stage: inventory.Inventory, time: Any
+):
+    graph.listed = [samples.server("a", seen_at=time.now), samples.server("b", seen_at=time.now)]
+    await stage.turn()
+    version = await store.estate.version()
+    later = time.pass_(minutes=5)
+    graph.listed = [samples.server("a", seen_at=later), samples.server("b", seen_at=later, sku="bigger")]
+    await stage.turn()
+    assert [server.seen_at for server in await store.estate.servers()] == [later, later]
+    assert [server.name for server in (await store.estate.changed(version[0]))[0]] == ["b"]

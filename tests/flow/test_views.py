@@ -9,6 +9,7 @@ from typing import Any
 
 from responder.core import decisions, runs, tolerances
 from responder.flow import views
+from responder.store import outages as rows
 from responder.store import sqlite
 from tests.contracts import samples
 from tests.core import cases
@@ -130,3 +131,19 @@ async def test_a_zone_that_nobody_configured_is_remarked_upon_while_there_is_tim
 
 def test_a_time_of_another_zone_is_shown_in_utc():
     assert views.time(datetime(2026, 3, 4, 5, tzinfo=timezone(timedelta(hours=2)))) == "2026-03-04T03:00:00Z"
+
+
+async def test_of_many_servers_a_page_is_shown_and_all_are_counted(store: sqlite.Store):
+    outage = samples.outage()
+    await store.outages.put([outage])
+    waiting = [samples.decided(f"w{number}") for number in range(5)]
+    starting = [samples.decided(f"s{number}", action=decisions.Action.START) for number in range(2)]
+    await store.outages.put_decisions([*waiting, *starting])
+    first = plain(await views.incident(store, outage, rows.Page(limit=3)))
+    assert [row["name"].rpartition("/")[2] for row in first["servers"]] == ["s0", "s1", "w0"]
+    assert (first["servers_total"], first["next_offset"]) == (7, 3)
+    assert first["actions"] == {"start-restore": 2, "wait": 5}
+    last = await views.incident(store, outage, rows.Page(limit=3, offset=6))
+    assert (len(last["servers"]), last["next_offset"]) == (1, None)
+    some = await views.incident(store, outage, rows.Page(action="start-restore"))
+    assert (len(some["servers"]), some["servers_total"], some["next_offset"]) == (2, 2, None)
