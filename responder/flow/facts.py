@@ -240,7 +240,7 @@ def copy_of(
     known: Turn, server_id: servers.ServerId, outage: outages.Outage
 ) -> tuple[copies.Copy, cutovers.Consent | None]:
     """The copy that counts for one server in one outage, and the newest human word about it."""
-    if server_id not in known.journals:
+    if all(journal.tells_nothing for journal in known.journals.get(server_id, ())):
         return _NOTHING
     copy, consent = _newest(known, server_id, outage.id)
     if copy.state not in _LIVE:

@@ -7,6 +7,8 @@ Starts nothing. What is under way is read off the journals, so a new process kno
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,6 +33,8 @@ _log = structlog.get_logger(__name__)
 
 Taken = tuple[decisions.Decision, decisions.Facts]
 
+_MANY = 500
+"""Restores wanted; more are planned in a thread, so that nobody waits for it."""
 _STEP = timedelta(minutes=15)
 """A turn that is expected so much later or earlier is news."""
 
@@ -60,7 +64,8 @@ class Wave:
             if job is not None and (decision.server not in jobs or job.deadline < jobs[decision.server].deadline):
                 jobs[decision.server] = job
         before = self._plan
-        self._plan = plan = waves.plan(list(jobs.values()), under_way, proven, self._policy, now)
+        planned = functools.partial(waves.plan, list(jobs.values()), under_way, proven, self._policy, now)
+        self._plan = plan = await asyncio.to_thread(planned) if len(jobs) > _MANY else planned()
         self._places = {server: place for place, server in enumerate(plan.go)}
         if len(plan.held) != len(before.held):
             _log.info("wave.moves", under_way=len(under_way), begun=len(plan.go), held=len(plan.held))

@@ -16,7 +16,7 @@ from responder.store import apart, codec, database, run_rows
 
 _PAGE = 500
 
-_TELLS_NOTHING = frozenset({"notify", "watch", "hold"})
+TELLS_NOTHING = frozenset({"notify", "watch", "hold"})
 """Step kinds that neither make nor use a copy: the records of a playbook with no other are not read."""
 
 
@@ -41,6 +41,11 @@ class Journal:
     words: list[runs.Signal] = field(default_factory=list)
     """Approvals, refusals, holds and their ends, oldest first."""
 
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether its playbook neither makes nor uses a copy."""
+        return all(step.kind in TELLS_NOTHING for step in self.run.playbook.steps)
+
 
 class Journals:
     """Reads; writes nothing."""
@@ -54,11 +59,7 @@ class Journals:
         """The journals, newest first, and the servers of those that this version cannot read."""
         found, spoiled = await self._runs(wanted)
         by_id = {journal.run.id: journal for journal in found}
-        telling = [
-            one.run.id
-            for one in found
-            if wanted.whole or not _TELLS_NOTHING.issuperset(s.kind for s in one.run.playbook.steps)
-        ]
+        telling = [one.run.id for one in found if wanted.whole or not one.tells_nothing]
         for first in range(0, len(telling), _PAGE):
             asked = {"ids": codec.listed(telling[first : first + _PAGE])}
             for row in await self._base.rows(_STEPS, asked):

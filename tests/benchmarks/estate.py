@@ -87,6 +87,7 @@ async def _decide(
                 watch = measures.Stopwatch()
                 await stage.turn(_NOW)
                 first.append(watch.read(len(pending)))
+                await stage.turn(_NOW)  # the queue is known now, which is news for those that wait
                 watch = measures.Stopwatch()
                 await stage.turn(_NOW)
                 ours = watch.read(len(pending))
