@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 
-_AHEAD = 900
+_AHEAD = 3_000
 """Events that may wait for the commit before them; then the SDK waits, and the hub keeps the rest."""
-_GATHER = 0.05
-"""Seconds between commits of one partition while more is coming. The SDK's own rounds take as long."""
+_GATHER = 0.1
+"""Seconds between commits of one partition while more is coming. The SDK's own rounds take half as long."""
 
 
 class Lane:
