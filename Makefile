@@ -12,7 +12,7 @@ demo: $(VENV)/.run ## a region goes dark: the whole product on this machine, abo
 
 test: check ## everything: linters, types, arrows, all tests
 	$(BIN)/python -m pytest -m "not alone"
-	$(BIN)/python -m pytest tests/scenarios -m alone --numprocesses=0
+	$(BIN)/python -m pytest tests/scenarios tests/cli -m alone --numprocesses=0
 
 check: $(VENV)/.dev ## linters, types and the arrows between the rooms
 	$(BIN)/ruff check .

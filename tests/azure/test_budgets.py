@@ -32,7 +32,7 @@ async def test_when_little_is_left_polls_are_put_off_and_looks_at_a_target_are_n
     plane, request = await cloud.control_plane(), cloud.request()
     token = await plane.restore(request)
     key = (request.source.subscription_id.lower(), throttles.Kind.READS)
-    scarce = throttles.Bucket(seen_at=clock.now() + timedelta(hours=1), remaining=10)
+    scarce = throttles.Bucket(seen_at=clock.now() + timedelta(seconds=30), remaining=10)
     plane._to.budgets.learn({key: scarce})
     before = len(cloud.world.ledger)
     with pytest.raises(errors.AzureError, match="HeldBack") as held:

@@ -58,7 +58,7 @@ def running(folder: Path, *arguments: object, environment: dict[str, str]) -> It
             if process.poll() is None:
                 process.terminate()
                 try:
-                    process.wait(30)
+                    process.wait(120)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
@@ -75,7 +75,7 @@ def cloud(folder: Path) -> Iterator[dict[str, str]]:
         lines = env_file.read_text().splitlines()
         yield dict(line.split("=", 1) for line in lines) | {"API_TOKEN": TOKEN}
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
 
 
 @contextlib.contextmanager
