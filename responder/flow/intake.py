@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -46,32 +46,19 @@ class Intake:
         """What came from a source."""
         return self._heard[source]
 
-    async def accept(self, arrivals: Sequence[rows.Arrival], within: timedelta | None = None) -> None:
+    async def accept(self, arrivals: Sequence[rows.Arrival]) -> None:
         """Durable when it returns. The same (source, key) twice is kept once.
-
-        Args:
-            within: how long to wait for the commit at most; None: as long as it takes.
 
         Raises:
             StoreError: it could not be stored; do not acknowledge.
-            TimeoutError: it may yet be stored; do not acknowledge.
         """
         if not arrivals:
             return
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append((arrivals, done))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._drain(), name="intake-writer")
-        if within is None:
-            await done
-            return
-        # Not `asyncio.timeout`, which costs a tenth of a whole webhook call.
-        bell = loop.call_later(within.total_seconds(), _give_up, done)
-        try:
-            await done
-        finally:
-            bell.cancel()
+        await done
 
     async def _drain(self) -> None:
         while self._queue:
@@ -81,28 +68,21 @@ class Intake:
             except Exception as error:
                 _log.error("intake.refused", arrivals=len(batch), error=str(error))
                 for arrivals, done in batch:
-                    self._count_refused(arrivals, error)
+                    self._count(arrivals, error)
                     if not done.done():
                         done.set_exception(error)
                         done.exception()  # who waits may be cancelled before it hears this; it is logged already
                 continue
-            now = clock.now()
             for arrivals, done in batch:
-                self._count(arrivals, now)
+                self._count(arrivals, None)
                 if not done.done():
                     done.set_result(None)
             self._assess.ring()
 
-    def _count(self, arrivals: Sequence[rows.Arrival], now: datetime) -> None:
+    def _count(self, arrivals: Sequence[rows.Arrival], error: Exception | None) -> None:
         heard = self._heard[arrivals[0].source]  # what is accepted together comes from one source
-        heard.accepted += len(arrivals)
-        heard.last_at = now
-
-    def _count_refused(self, arrivals: Sequence[rows.Arrival], error: Exception) -> None:
-        heard = self._heard[arrivals[0].source]
-        heard.refused_at, heard.error = clock.now(), f"{type(error).__name__}: {error}"
-
-
-def _give_up(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_exception(TimeoutError())
+        if error is None:
+            heard.accepted += len(arrivals)
+            heard.last_at = clock.now()
+        else:
+            heard.refused_at, heard.error = clock.now(), f"{type(error).__name__}: {error}"

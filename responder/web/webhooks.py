@@ -126,9 +126,10 @@ async def _kept_fresh(keys: Sequence[signing_keys.SigningKeys]) -> AsyncIterator
 async def _stored(door: intake.Intake, source: str, body: bytes) -> web.Response:
     """202 once it is durable, also when it is known already; 503 whenever it is not, for whatever reason."""
     key = hashlib.sha256(body).hexdigest()
-    arrival = rows.Arrival(source, key, body, clock.now())
+    arrival = rows.Arrival(source=source, key=key, body=body, received_at=clock.now())
     try:
-        await door.accept([arrival], within=_COMMIT)
+        async with asyncio.timeout(_COMMIT.total_seconds()):
+            await door.accept([arrival])
     except Exception as error:
         why = str(error) if isinstance(error, errors.ResponderError) else type(error).__name__
         _log.error("webhook.not-stored", error=why)

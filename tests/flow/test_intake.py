@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -123,16 +122,6 @@ async def test_whoever_stops_waiting_takes_nobody_along(disk: Disk, door: intake
     disk.free.set()
     await asyncio.gather(first, patient)
     assert disk.commits == [["a"], ["b", "c"]]
-
-
-async def test_who_has_waited_long_enough_goes_and_what_it_brought_may_be_kept_all_the_same(
-    disk: Disk, door: intake.Intake, until: Any
-):
-    with pytest.raises(TimeoutError):
-        await door.accept([samples.arrival("a")], within=timedelta(milliseconds=5))
-    disk.free.set()
-    await door.accept([samples.arrival("b")], within=timedelta(minutes=1))
-    assert disk.commits == [["a"], ["b"]]
 
 
 async def test_nothing_is_no_commit(disk: Disk, door: intake.Intake):
