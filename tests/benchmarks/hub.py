@@ -1,6 +1,7 @@
 """Hub: events made durable by our source and intake, against the bare consumer with a handler that does nothing.
 
-Counted from the first batch to the last event, because opening a client takes the SDK a second whoever uses it.
+Counted from the first batch to the last event, because opening a client takes the SDK a second whoever uses it. The
+bare consumer has the SDK's defaults; that ours asks for more at once is a part of what is measured.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ from responder.flow import intake, wakes
 from responder.store import sqlite
 from tests.benchmarks import cloud, measures
 
-EVENTS = 30_000
+EVENTS = 60_000
 """Enough that neither the opening questions of our watch nor the last commit weigh much: what is sustained counts."""
-_BATCH = 300  # as our source asks for
 _PATIENCE = 60.0
 
 
@@ -95,7 +95,7 @@ async def _bare(env: Mapping[str, str], events: int) -> measures.Sample:
 
     client = EventHubConsumerClient.from_connection_string(_address(env), "$Default")
     receiving = asyncio.create_task(
-        client.receive_batch(nothing, max_batch_size=_BATCH, prefetch=_BATCH, starting_position="-1")
+        client.receive_batch(nothing, starting_position="-1")
     )
     try:
         return await count.all()

@@ -46,7 +46,7 @@ class Effort:
 
     turns: int = 5
     """Of each way."""
-    seconds: float = 30.0
+    seconds: float = 60.0
     """No new turn begins after this long, so that a slow machine gives fewer turns and not a long wait."""
     scale: float = 1.0
 
