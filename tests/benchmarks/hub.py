@@ -94,9 +94,7 @@ async def _bare(env: Mapping[str, str], events: int) -> measures.Sample:
             count.finish(len(batch))
 
     client = EventHubConsumerClient.from_connection_string(_address(env), "$Default")
-    receiving = asyncio.create_task(
-        client.receive_batch(nothing, starting_position="-1")
-    )
+    receiving = asyncio.create_task(client.receive_batch(nothing, starting_position="-1"))
     try:
         return await count.all()
     finally:
