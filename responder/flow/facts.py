@@ -177,8 +177,8 @@ async def gather(
                     copy=copy,
                     pair_impaired=impaired,
                     arm_impaired=arm,
-                    zonal=bool(beside.well) and server.zone in beside.down,
-                    well_zones=beside.well,
+                    zonal=beside.zonal(server),
+                    well_zones=beside.zones_of(server)[1],
                     replicas=beside.replicas_of(server.id),
                     consent=consent,
                     witness=said.get(server.id),
@@ -193,10 +193,16 @@ class _Beside:
 
     def __init__(self, known: Turn, region: regions.RegionName) -> None:
         self._estate, self._impaired, self._ill = known.estate, known.impaired, known.ill
-        self.down: frozenset[str] = frozenset()
-        self.well: tuple[str, ...] = ()
+        self._zones: Mapping[str, zones.Told] = {}
         if known.estate is not None and known.ill is not None:
-            self.down, self.well = zones.told_apart(known.estate.in_region(region), known.ill.looks)
+            self._zones = zones.by_subscription(known.estate.in_region(region), known.ill.looks)
+
+    def zones_of(self, server: servers.Server) -> zones.Told:
+        return self._zones.get(server.subscription_id.lower(), zones.REGION)
+
+    def zonal(self, server: servers.Server) -> bool:
+        down, well = self.zones_of(server)
+        return bool(well) and server.zone in down
 
     def replicas_of(self, id_: servers.ServerId) -> tuple[ways.Replica, ...]:
         if self._estate is None or not self._estate.replicas_of(id_):

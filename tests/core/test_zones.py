@@ -52,3 +52,33 @@ def test_a_server_that_one_vantage_point_still_reaches_does_not_count_as_silent(
     other = cases.server(id=servers.ServerId("/other"), zone="2")
     looks = {server.id: {"east": SILENT, "west": cases.up(NOW)}}
     assert zones.told_apart([server, other], looks) == (frozenset(), ())
+
+
+# Two subscriptions number the zones of one region each in their own way.
+
+OURS, THEIRS = cases.SUBSCRIPTION, cases.OTHER_SUBSCRIPTION
+
+
+def beside(*listed: tuple[str, str, evidence.Health | None]) -> dict[str, zones.Told]:
+    """Servers as (subscription, zone, health); None: it answers."""
+    found, looks = [], {}
+    for i, (subscription, zone, health) in enumerate(listed):
+        id_ = servers.ServerId(f"/{i}")
+        found.append(cases.server(id=id_, subscription_id=subscription, zone=zone))
+        if health is not None:
+            looks[id_] = {"here": health}
+    return dict(zones.by_subscription(found, looks))
+
+
+def test_a_zone_of_one_subscription_is_not_compared_with_one_of_another():
+    told = beside((OURS, "1", SILENT), (THEIRS, "2", None), (THEIRS, "3", None))
+    assert told == {OURS: zones.REGION, THEIRS: zones.REGION}
+
+
+def test_each_subscription_is_told_its_own_number_of_the_zone_that_is_down():
+    told = beside((OURS, "1", SILENT), (OURS, "2", None), (THEIRS, "1", None), (THEIRS, "2", SILENT))
+    assert told == {OURS: (frozenset({"1"}), ("2",)), THEIRS: (frozenset({"2"}), ("1",))}
+
+
+def test_subscriptions_are_the_same_in_any_case():
+    assert beside((OURS.upper(), "1", SILENT), (OURS, "2", None)) == {OURS: (frozenset({"1"}), ("2",))}

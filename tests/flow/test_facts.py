@@ -73,6 +73,12 @@ async def test_an_outage_of_one_zone_is_told_by_the_neighbours(store: sqlite.Sto
     assert (found.zonal, found.well_zones) == (False, ())
 
 
+async def test_the_neighbours_of_another_subscription_tell_nothing_about_a_zone(store: sqlite.Store):
+    estate = [neighbour("orders", "1"), neighbour("wiki", "2", subscription_id=cases.OTHER_SUBSCRIPTION)]
+    found = await gathered(store, estate, {"orders": down(NOW), "wiki": up(NOW)})
+    assert (found.zonal, found.well_zones) == (False, ())
+
+
 async def test_trouble_of_resource_manager_in_the_pair_is_no_trouble_of_the_pair(store: sqlite.Store):
     manager = elsewhere(PAIR, services.Relation.CONTROL_PLANE, "Azure Resource Manager")
     found = await gathered(store, [neighbour("orders")], {"orders": down(NOW)}, manager)
