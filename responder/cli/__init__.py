@@ -27,6 +27,7 @@ _COMMANDS = {
     "audit": ("responder.cli.audit:audit", "Who decided, said and did what; and whether that record is whole."),
     "freeze": ("responder.cli.freeze:freeze", "The brake: begin nothing new, everywhere, in a region or for a server."),
     "unfreeze": ("responder.cli.freeze:unfreeze", "Let the brake go."),
+    "approvals": ("responder.cli.approvals:approvals", "What waits for somebody's yes: price, by when, who may."),
     "runs": (
         "responder.cli.runs:runs",
         "Runs: look at them, and say a word to one (approve, pause, cancel, retry, ...).",

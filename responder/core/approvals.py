@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from responder.core import announcements, controls, cutovers, decisions, durations, errors, runs, tolerances
+from responder.core import (
+    announcements,
+    controls,
+    copies,
+    cutovers,
+    decisions,
+    durations,
+    errors,
+    runs,
+    tolerances,
+)
 
 NOBODY = "responder (nobody answered)"
 """Who says what was declared for the case that nobody does."""
@@ -72,17 +82,24 @@ class Ask:
 
 def price(decision: decisions.Decision, facts: decisions.Facts, policy: Policy) -> Price:
     """The price of cutting over as it is now."""
+    return priced(decision, facts.copy, facts.tolerance, policy)
+
+
+def priced(
+    decision: decisions.Decision, copy: copies.Copy, tolerance: tolerances.Tolerance, policy: Policy
+) -> Price:  # fmt: skip
+    """The same, by what of the facts it takes."""
     outlook = decision.outlook
     return Price(
-        copy=facts.copy.server_id,
+        copy=copy.server_id,
         loss=decision.data_loss_bound,
-        measured=facts.copy.recovery_point is not None,
+        measured=copy.recovery_point is not None,
         downtime=outlook.expected_downtime if outlook else None,
         downtime_waiting=outlook.expected_downtime_waiting if outlook else None,
         p_meet_rto=outlook.p_meet_rto if outlook else None,
         p_meet_rto_waiting=outlook.p_meet_rto_waiting if outlook else None,
         answer_by=decision.must_serve_by - policy.takes if decision.must_serve_by else None,
-        default=default_of(policy, facts.tolerance),
+        default=default_of(policy, tolerance),
     )
 
 
@@ -251,21 +268,24 @@ def lapsed(known: Ask, facts: decisions.Facts, now: datetime) -> announcements.A
 
 
 def sentences(known: Ask) -> str:
-    """The price, in words."""
-    shown = known.price
-    loss = f"up to {durations.show(shown.loss)}" if shown.loss is not None else "an unknown amount"
-    how = "measured" if shown.measured else "not measured: the bound of geo-backup"
-    by = f"To meet its RTO, a yes must be said by {shown.answer_by:%H:%M} UTC. " if shown.answer_by else ""
+    """The price, in words, and what a silence leads to."""
     silence = {
         Default.WAIT: "it is held: nothing is lost, and it stays down until its region returns",
         Default.DECLINE: "it counts as a no",
         Default.YES: "it counts as a yes, as its owner declared",
-    }[shown.default]
+    }[known.price.default]
+    return f"{costs(known.price)} If nobody answers by {known.expires_at:%H:%M} UTC, {silence}."
+
+
+def costs(shown: Price) -> str:
+    """What a yes costs and brings, in words."""
+    loss = f"up to {durations.show(shown.loss)}" if shown.loss is not None else "an unknown amount"
+    how = "measured" if shown.measured else "not measured: the bound of geo-backup"
+    by = f" To meet its RTO, a yes must be said by {shown.answer_by:%H:%M} UTC." if shown.answer_by else ""
     return (
         f"Cutting over loses {loss} of the newest data ({how}). "
         f"Expected downtime: {_span(shown.downtime)}; waiting on: {_span(shown.downtime_waiting)}. "
-        f"P(meeting the RTO): {_share(shown.p_meet_rto)}; waiting on: {_share(shown.p_meet_rto_waiting)}. "
-        f"{by}If nobody answers by {known.expires_at:%H:%M} UTC, {silence}."
+        f"P(meeting the RTO): {_share(shown.p_meet_rto)}; waiting on: {_share(shown.p_meet_rto_waiting)}.{by}"
     )
 
 

@@ -229,12 +229,19 @@ def of_signal(word: runs.Signal) -> Json:
 
 def of_ask(ask: approvals.Ask) -> Json:
     """A question that was put to people, with its price."""
-    price = ask.price
     return {
         "number": ask.number,
         "asked_at": time(ask.asked_at),
         "expires_at": time(ask.expires_at),
         "settled_at": time(ask.settled_at),
+        **of_price(ask.price),
+        "sentence": approvals.sentences(ask),
+    }
+
+
+def of_price(price: approvals.Price) -> Json:
+    """What a yes costs and brings."""
+    return {
         "default": price.default.value,
         "answer_by": time(price.answer_by),
         "copy": price.copy,
@@ -244,7 +251,6 @@ def of_ask(ask: approvals.Ask) -> Json:
         "expected_downtime_waiting_s": seconds(price.downtime_waiting),
         "p_meet_rto": price.p_meet_rto,
         "p_meet_rto_waiting": price.p_meet_rto_waiting,
-        "sentence": approvals.sentences(ask),
     }
 
 

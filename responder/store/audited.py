@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from responder.core import audits, brakes, decisions, playbooks, runs
-from responder.store import database
+from responder.core import approvals, audits, brakes, decisions, playbooks, runs
+from responder.store import codec, database
 
 _OUTCOMES = (runs.StepState.DONE, runs.StepState.FAILED, runs.StepState.RETRYING, runs.StepState.SKIPPED)
 
@@ -74,6 +74,46 @@ def _playbook(playbook: playbooks.Playbook) -> dict[str, str]:
 
 
 _newest: tuple[playbooks.Playbook, dict[str, str]] | None = None
+
+
+_RUNS = "SELECT id, server_id, outage_id FROM runs WHERE id IN (SELECT value FROM json_each(:ids))"
+
+
+def asked(
+    connection: database.Connection,
+    asks: Sequence[approvals.Ask],
+    kind: str,
+    at: Callable[[approvals.Ask], datetime],
+) -> list[audits.Entry]:
+    """Of questions that were put to people with their price, or whose time is over.
+
+    Args:
+        connection: for reading what their runs are for.
+        asks: the questions.
+        kind: `approval.asked`, or `approval.expired`: the declared default was taken.
+        at: when.
+    """
+    rows = connection.execute(_RUNS, {"ids": codec.listed(ask.run_id for ask in asks)}).fetchall() if asks else ()
+    of = {row["id"]: row for row in rows}
+    found = []
+    for ask in asks:
+        run = of.get(ask.run_id)
+        body = {"number": ask.number, "expires_at": ask.expires_at, "default": ask.price.default.value}
+        body["price"] = json.loads(codec.dump(ask.price, approvals.Price))
+        server, outage = (run["server_id"], run["outage_id"]) if run else (None, None)
+        one = audits.Entry(
+            at=at(ask), kind=kind, actor=audits.OURSELVES, run=ask.run_id, server=server, outage=outage, body=body
+        )  # fmt: skip
+        found.append(one)
+    return found
+
+
+def merged(outage: str, into: str, runs: Iterable[str], at: datetime) -> audits.Entry:
+    """Of a suspected outage that turned out to be Azure's: its runs, with their copies, count for that one now."""
+    body = {"into": into, "runs": sorted(runs)}
+    return audits.Entry(
+        at=at, kind="outage.merged", actor=audits.OURSELVES, outage=outage, subject=into, body=body
+    )  # fmt: skip
 
 
 _ASKED = "SELECT number, body FROM asks WHERE run_id = ? ORDER BY number DESC LIMIT 1"

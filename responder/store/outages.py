@@ -105,7 +105,7 @@ class Outages:
         stay its own, as history.
         """
         merged = dataclasses.replace(suspected, merged_into=into)
-        await self._write(lambda c: _merge(c, merged, into, codec.stamp(at)))
+        await self._write(lambda c: _merge(c, merged, into, at), recorded=True)
 
     async def closed_at(self, id: core_outages.OutageId) -> datetime | None:
         """When we finished with it; None while it is open, or unknown."""
@@ -206,10 +206,16 @@ def upsert(connection: database.Connection, outages: Sequence[core_outages.Outag
         connection.execute(_UPSERT, (*key, outage.status, heard, updated, body))
 
 
-def _merge(connection: database.Connection, merged: core_outages.Outage, into: core_outages.OutageId, at: str) -> None:
+def _merge(
+    connection: database.Connection, merged: core_outages.Outage, into: core_outages.OutageId, at: datetime
+) -> None:
     upsert(connection, [merged])
-    connection.execute("UPDATE outages SET closed_at = COALESCE(closed_at, ?) WHERE id = ?", (at, merged.id))
-    connection.execute("UPDATE runs SET outage_id = ? WHERE outage_id = ?", (into, merged.id))
+    closed = "UPDATE outages SET closed_at = ? WHERE id = ? AND closed_at IS NULL"
+    news = connection.execute(closed, (codec.stamp(at), merged.id)).rowcount
+    move = "UPDATE runs SET outage_id = ? WHERE outage_id = ? RETURNING id"
+    moved = [row["id"] for row in connection.execute(move, (into, merged.id)).fetchall()]
+    if news or moved:
+        audit.append(connection, [audited.merged(merged.id, into, moved, at)])
 
 
 def _row(decision: core_decisions.Decision, facts: core_decisions.Facts) -> tuple[str, ...]:

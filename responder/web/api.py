@@ -9,7 +9,7 @@ from aiohttp import web
 
 from responder import clock
 from responder.core import controls, durations, errors, outages, runs
-from responder.flow import braking, plans, reading, requests, views
+from responder.flow import braking, plans, questions, reading, requests, views
 from responder.store import outages as rows
 from responder.web import desk, roles
 
@@ -36,6 +36,7 @@ class Api:
         app.router.add_get("/api/v1/incidents/{id:.+}", self._guarded(self.incident))
         app.router.add_post("/api/v1/events/reparse", self._guarded(self.reparse, roles.Role.OPERATOR))
         app.router.add_get("/api/v1/inventory", self._guarded(self.inventory))
+        app.router.add_get("/api/v1/approvals", self._guarded(self.approvals))
         app.router.add_get("/api/v1/runs", self._guarded(self.runs))
         app.router.add_post("/api/v1/plans", self._guarded(self.plan))
         app.router.add_post("/api/v1/runs", self._guarded(self.submit, roles.Role.OPERATOR))
@@ -70,6 +71,12 @@ class Api:
         """The estate."""
         config = self._desk.config
         return await views.inventory(self._store, config.tolerance(), config.dns_zones)
+
+    async def approvals(self, request: web.Request) -> views.Json:
+        """Every approval that is open, the most urgent first; with `?early=1` also what is not due yet."""
+        rules = questions.rules(self._desk.config)
+        early = request.query.get("early", "") not in ("", "0", "false")
+        return questions.as_json(await questions.find(self._store, rules, clock.now(), early=early), rules)
 
     async def runs(self, _: web.Request) -> views.Json:
         """The newest runs."""

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import evidence, runs
+from responder.core import decisions, evidence, runs
 from responder.store import sqlite
 from tests.cli import terminal
 from tests.contracts import samples
@@ -104,6 +105,28 @@ def test_runs_show(responder: terminal.Responder, config: Path):
     said = responder("runs", "show", RUN, "--config", config, "--json")
     assert (said.code, [step["state"] for step in said.json["steps"]]) == (0, ["pending", "pending"])
     assert f"{RUN}  ready" in responder("runs", "show", RUN, "--config", config).out
+
+
+async def _asked(store: sqlite.Store) -> None:
+    decision, facts = samples.decided("orders", action=decisions.Action.ASK)
+    decision = dataclasses.replace(decision, consent_needed=True, data_loss_bound=timedelta(minutes=40))
+    await store.outages.put_decisions([(decision, facts)])
+
+
+def test_what_waits_for_a_yes_is_listed_with_its_price_and_what_to_type(
+    responder: terminal.Responder, config: Path, folder: Path
+):
+    assert "Nothing waits for a yes" in responder("approvals", "--config", config).out
+    assert responder("approvals", "--config", config, "--json").json == {"approvals": [], "more": False}
+    change(folder, _asked)
+    (one,) = responder("approvals", "--config", config, "--json").json["approvals"]
+    assert (one["run"], one["why"], one["data_loss_s"], one["signatures"]) == (RUN, "asked", 2400.0, 1)
+    shown = responder("approvals", "--config", config).out
+    assert "Cutting over loses up to 40 m of the newest data" in shown
+    assert f"Yes: responder runs approve {RUN} --accept-loss 40m" in shown
+    assert f"No:  responder runs decline {RUN}" in shown
+    assert responder("runs", "decline", RUN, "--reason", "we wait", "--config", config).code == 0
+    assert "Nothing waits for a yes" in responder("approvals", "--early", "--config", config).out
 
 
 def test_the_configuration_may_come_from_the_environment(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from responder.core import approvals, brakes, errors, runs, throttles
+from responder.core import approvals, brakes, decisions, errors, runs, throttles
 from responder.core.brakes import Freeze, Kind, Place, Scope
 from responder.store import stores
 from tests.contracts import samples
@@ -182,6 +183,45 @@ async def test_a_question_is_kept_with_its_price_and_settled_once(store: stores.
         await store.asks.settle([ask(2)], [word], [samples.announcement("over")], at(9))
     assert await store.asks.newest([runs.RunId("a")]) == {"a": approvals.settled(ask(2), at(9))}
     assert await store.runs.signals(runs.RunId("a")) == [word]
+    told = [line for line in await store.audit.after(0) if line.kind.startswith("approval.")]
+    assert [line.kind for line in told] == ["approval.asked", "approval.asked", "approval.expired"], "each once"
+    assert json.loads(told[0].body)["price"]["loss"] == "PT20M", "with the price that was shown"
+
+
+async def test_a_question_asked_again_by_a_lost_answer_is_recorded_once(store: stores.Store) -> None:
+    await store.runs.submit(samples.run("a"))
+    for _ in range(2):
+        await store.asks.put([ask()], [samples.announcement("asked")])
+    assert [line.kind for line in await store.audit.after(0) if line.kind != "run.submitted"] == ["approval.asked"]
+
+
+async def test_runs_that_may_lack_a_yes_are_found_without_reading_the_others(store: stores.Store) -> None:
+    outage = samples.outage()
+    await store.outages.put([outage])
+    for name in ("asked", "early", "calm", "done"):
+        await store.runs.submit(samples.run(name, server=name, outage_id=outage.id))
+    await store.runs.submit(samples.run("by-hand", server="by-hand"))
+    await store.outages.put_decisions(
+        [
+            samples.decided("asked", action=decisions.Action.ASK),
+            _needing(samples.decided("early", action=decisions.Action.HOLD)),
+            samples.decided("calm", action=decisions.Action.HOLD),
+            samples.decided("done", action=decisions.Action.ASK),
+        ]
+    )
+    for name, state, waits in (("by-hand", runs.State.WAITING, "approval"), ("done", runs.State.DONE, None)):
+        run = await store.runs.claim(at(1), only=runs.RunId(name))
+        assert run is not None
+        await store.runs.write(replace(run, state=state, waiting_for=waits), None, leave=True)
+    assert [one.run for one in await store.asks.lacking(early=False, limit=9)] == ["asked", "by-hand"]
+    assert [one.run for one in await store.asks.lacking(early=True, limit=9)] == ["asked", "early", "by-hand"]
+    assert len(await store.asks.lacking(early=True, limit=1)) == 1
+
+
+def _needing(
+    decided: tuple[decisions.Decision, decisions.Facts],
+) -> tuple[decisions.Decision, decisions.Facts]:
+    return replace(decided[0], consent_needed=True), decided[1]
 
 
 # Azure's budgets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -108,6 +109,8 @@ async def test_a_merge_moves_every_run_and_closes_the_suspected_outage(store: sq
     assert await store.outages.get(suspected.id) == dataclasses.replace(suspected, merged_into=azures.id)
     assert await store.outages.closed_at(suspected.id) == samples.at(5)
     assert await store.outages.open() == [azures]
+    (told,) = [line for line in await store.audit.after(0) if line.kind == "outage.merged"]
+    assert json.loads(told.body) == {"into": azures.id, "runs": ["active", "ended"]}, "and it is recorded, once"
 
 
 async def test_a_claim_from_before_a_merge_can_still_write_and_stays_merged(store: sqlite.Store) -> None:

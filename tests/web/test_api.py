@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from responder import settings
-from responder.core import runs
+from responder.core import decisions, runs
 from responder.flow import intake, wakes
 from responder.store import sqlite
 from responder.web import desk, server
@@ -26,6 +26,7 @@ PATHS = [
     ("GET", "/api/v1/inventory"),
     ("GET", "/api/v1/runs"),
     ("GET", "/api/v1/runs/x"),
+    ("GET", "/api/v1/approvals"),
     ("POST", "/api/v1/runs"),
     ("POST", "/api/v1/plans"),
     ("POST", "/api/v1/runs/x/signals"),
@@ -143,6 +144,17 @@ async def test_the_inventory_and_the_incidents_are_listed(api: Api):
     assert (status, [row["id"] for row in found["incidents"]]) == (200, [samples.outage().id])
     status, found = await api.get(f"/api/v1/incidents/{samples.outage().id}")
     assert (status, found["servers"]) == (200, [])
+
+
+async def test_the_open_approvals_are_listed_with_who_may_answer(api: Api):
+    assert await api.get("/api/v1/approvals") == (200, {"approvals": [], "more": False})
+    outage = samples.outage()
+    await api.store.outages.put([outage])
+    await api.store.runs.submit(samples.run("r", server="orders", outage_id=outage.id))
+    await api.store.outages.put_decisions([samples.decided("orders", action=decisions.Action.ASK)])
+    (one,) = (await api.get("/api/v1/approvals?early=1"))[1]["approvals"]
+    assert (one["run"], one["name"], one["why"]) == ("r", "orders", "asked")
+    assert one["who_may"].startswith("Whoever has the role approver")
 
 
 async def test_a_run_is_shown_with_its_steps(api: Api):
