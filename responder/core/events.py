@@ -42,7 +42,7 @@ class Channel(StrEnum):
     DIAGNOSTIC_RECORD = "diagnostic-record"
     """Activity log exported by a diagnostic setting: `records`, or one of them alone."""
     ACTIVITY_LOG_REST = "activity-log-rest"
-    """Activity log as its REST operation and the portal show it (`category.value`)."""
+    """Activity log as its REST operation and the portal show it (`category.value`), and as Log Analytics keeps it."""
     REST_EVENT = "rest-event"
     """Resource Health REST: `events`, their impacted resources, `availabilityStatuses`; also flattened by an SDK."""
     RESOURCE_GRAPH = "resource-graph"

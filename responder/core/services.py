@@ -22,7 +22,7 @@ class Relation(StrEnum):
     UNRELATED = "unrelated"
 
 
-# As `_fold` leaves them. `Azure Cosmos DB for PostgreSQL` is another product and stays out.
+# `Azure Cosmos DB for PostgreSQL` is another product and stays out.
 _POSTGRESQL_NAMES = {
     "azure database for postgresql",
     "azure database for postgresql flexible server",
@@ -61,23 +61,28 @@ _DASHES = re.compile("[-\u2010-\u2015]")
 
 
 def _fold(name: str) -> str:
-    """One spelling for `X - Flexible Server`, `X – flexible server` and `x  flexible server`."""
-    return " ".join(_DASHES.sub(" ", name).split()).casefold()
+    """One spelling for `X - Flexible Server`, `X – flexible server` and the id `xflexibleserver`."""
+    return "".join(_DASHES.sub(" ", name).split()).casefold()
+
+
+_POSTGRESQL = {_fold(name) for name in _POSTGRESQL_NAMES}
+_DEPENDENCY = {_fold(name) for name in _DEPENDENCIES}
+_CONTROL = {_fold(name) for name in _CONTROL_PLANE}
 
 
 def relation(name: str, guid: str | None = None) -> Relation:
     """What the service of that name (or permanent id, which outlives renamings) is to PostgreSQL."""
-    folded, id_ = _fold(name), (guid or "").strip().lower()
-    if id_ in _POSTGRESQL_IDS or folded in _POSTGRESQL_NAMES:
+    folded, id_ = _fold(name), (guid or "").strip(" {}").lower()
+    if id_ in _POSTGRESQL_IDS or folded in _POSTGRESQL:
         return Relation.POSTGRESQL
-    if id_ in _DEPENDENCY_IDS or folded in _DEPENDENCIES:
+    if id_ in _DEPENDENCY_IDS or folded in _DEPENDENCY:
         return Relation.DEPENDENCY
-    return Relation.CONTROL_PLANE if folded in _CONTROL_PLANE else Relation.UNRELATED
+    return Relation.CONTROL_PLANE if folded in _CONTROL else Relation.UNRELATED
 
 
 def names_control_plane(names: Iterable[str]) -> bool:
     """Whether Azure Resource Manager is among these."""
-    return any(_fold(name) in _CONTROL_PLANE for name in names)
+    return any(_fold(name) in _CONTROL for name in names)
 
 
 def strongest(relations: Iterable[Relation]) -> Relation:

@@ -28,8 +28,8 @@ _DEEPEST = 6
 """Envelopes, arrays and strings within each other before a piece is given up."""
 _WRAPPERS = 20
 """Fields of an object that is looked into though nobody knows it, and entries of a list in it."""
-_ENVELOPES = ("records", "value", "data")  # diagnostic settings; REST lists; Resource Graph answers
-_NOT_ENVELOPES = ("schemaId", "specversion", "eventType")  # their `data` is the event's own
+_ENVELOPES = ("records", "value", "data", "tables")  # diagnostic settings; REST lists; Resource Graph; Log Analytics
+_EVENTS = ("specversion", "eventType")  # their `data` is the event's own, unless it is an alert forwarded
 
 Row = Mapping[str, object]
 
@@ -60,7 +60,7 @@ def _parse(body: bytes, budget: budgets.Budget) -> Parsed:
     found: list[HealthEvent] = []
     documents_, spoiled = documents.read(bytes(body), _known)
     for document in documents_:
-        for piece in _pieces(document.value, "", 0):
+        for piece in _all_pieces(document):
             place = _place(document.offset, piece[1])
             if budget.pieces == MOST_PIECES:
                 # One mark for all that follows; the whole body is kept, and can be read again.
@@ -79,6 +79,13 @@ def _parse(body: bytes, budget: budgets.Budget) -> Parsed:
     return Parsed(tuple(found), tuple(spoiled))
 
 
+def _all_pieces(document: documents.Document) -> Iterator[tuple[object, str]]:
+    try:
+        yield from _pieces(document.value, "", 0)
+    except Exception as error:  # as in `_read`: a defect of ours costs one document, and is seen
+        yield Unreadable(f"{UNEXPECTED} {type(error).__name__}", "", documents.excerpt(document.value)), ""
+
+
 def _pieces(value: object, path: str, depth: int) -> Iterator[tuple[object, str]]:
     """The value's events-to-be with their paths: envelopes, arrays and strings opened."""
     opened = documents.embedded(value)
@@ -88,9 +95,11 @@ def _pieces(value: object, path: str, depth: int) -> Iterator[tuple[object, str]
             yield from _pieces(document.value, path, depth + 1)
         yield from ((piece, path) for piece in spoiled)
         return
-    content = _content(opened) if isinstance(opened, dict) else ("", opened)
-    if content is None and isinstance(opened, dict) and depth < _DEEPEST:
-        content = _wrapped(opened)
+    try:
+        content = _inside(opened, depth) if isinstance(opened, dict) else ("", opened)
+    except budgets.ExceededError as error:
+        yield Unreadable(str(error), "", documents.excerpt(opened)), path
+        return
     name, inside = content if content else ("", None)
     if content is None or not isinstance(inside, list) or depth >= _DEEPEST:
         yield opened, path
@@ -100,14 +109,22 @@ def _pieces(value: object, path: str, depth: int) -> Iterator[tuple[object, str]
         yield from _pieces(each, f"{prefix}[{index}]", depth + 1)
 
 
+def _inside(row: Row, depth: int) -> tuple[str, object] | None:
+    """What an envelope or a wrapper holds."""
+    return _content(row) or (_wrapped(row) if depth < _DEEPEST else None)
+
+
 def _content(row: Row) -> tuple[str, object] | None:
     """The name and content of an envelope, or None when it is none."""
     if len(row) > budgets.MOST_FIELDS:
         return None  # said by its reader
     found = Fields(row)
-    for name in _ENVELOPES:
-        if name == "data" and any(mark in found for mark in _NOT_ENVELOPES):
-            continue
+    if "schemaId" in found:
+        return ("records", listed) if (listed := found.items("records")) else None
+    if any(mark in found for mark in _EVENTS) and "data" in found:
+        alert = found.mapping("data")
+        return ("data", [alert]) if alert and "schemaId" in Fields(alert) else None
+    for name in _ENVELOPES if not records.is_record(found) else ("records",):  # what else an entry has is its own
         for inside in map(documents.embedded, found.all(name)):
             if isinstance(inside, list):
                 return name, inside
@@ -115,7 +132,7 @@ def _content(row: Row) -> tuple[str, object] | None:
                 return name, [inside]
             if name == "data" and isinstance(inside, dict) and (table := _table(inside)):
                 return "data.rows", table
-    return None
+    return ("rows", table) if (table := _table(row)) else None
 
 
 def _wrapped(row: Row) -> tuple[str, object] | None:
@@ -132,8 +149,10 @@ def _wrapped(row: Row) -> tuple[str, object] | None:
 
 
 def _table(data: Row) -> list[object]:
-    """Rows of Resource Graph's older answer: `{"columns": [{"name"}], "rows": [[...]]}`."""
+    """Rows of Resource Graph's older answer, or of Log Analytics: `{"columns": [{"name"}], "rows": [[...]]}`."""
     answer = Fields(data)
+    if "columns" not in answer or "rows" not in answer:
+        return []
     names = [Fields(column).text("name", limit=200) or "" for column in answer.items("columns")]
     rows = answer.items("rows")
     return [dict(zip(names, row, strict=False)) if isinstance(row, list) else row for row in rows] if names else []
@@ -201,9 +220,9 @@ def _known(value: object) -> bool:
         return False
     try:
         row, body = Fields(value), rest.body_of(value)
+        return _content(value) is not None or any(recognises(row, body) for recognises, _ in _SHAPES[:-1])
     except budgets.ExceededError:
         return True  # to be set apart as a whole
-    return _content(value) is not None or any(recognises(row, body) for recognises, _ in _SHAPES[:-1])
 
 
 def to_json(event: HealthEvent) -> dict[str, object]:

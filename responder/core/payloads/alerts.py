@@ -6,6 +6,8 @@ https://learn.microsoft.com/azure/azure-monitor/alerts/activity-log-alerts-webho
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from responder.core.events import Channel
 from responder.core.payloads import fields, records, wording
 from responder.core.payloads.activity import Activity, MalformedError
@@ -44,7 +46,7 @@ def common(row: Fields) -> Activity:
     level = wording.level(context.word("level", "eventLevel") or properties.word("level", "eventLevel"))
     return Activity(
         channel=Channel.COMMON_ALERT,
-        category=records.category(service, operation),
+        category=records.category(operation, service),
         operation=operation,
         status=context.word("status"),
         said=context.text("status", limit=100),
@@ -57,7 +59,7 @@ def common(row: Fields) -> Activity:
         # In the common schema the resource is only in the targets.
         resource_id=fields.resource(context.text("resourceId"), *targets),
         properties=properties,
-        flags=Fields(properties, context, essentials, data, row),
+        flags=Fields(properties, context, essentials, data, data.mapping("customProperties"), row),
         description=essentials.text("alertRule", limit=500),
     )
 
@@ -68,4 +70,5 @@ def activity_log(row: Fields) -> Activity:
     entry = Fields(data.mapping("context")).mapping("activityLog")
     if not entry:
         raise MalformedError("an alert without its activity log entry")
-    return records.entry(entry, Channel.ACTIVITY_LOG_ALERT)
+    found = records.entry(entry, Channel.ACTIVITY_LOG_ALERT)
+    return replace(found, flags=Fields(found.flags, data, data.mapping("properties"), row))

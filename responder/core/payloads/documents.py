@@ -32,6 +32,9 @@ MOST_DOCUMENTS = 20_000
 EXCERPT = 2_000
 """Bytes of a spoiled piece that are kept."""
 _CHUNK = 1 << 16
+_PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")  # gzip; deflate, as HTTP calls zlib
+_MOST_MEMBERS = 1_000
+"""gzip files one after the other are one gzip file (RFC 1952)."""
 _WIDE_WITHOUT_MARK = {"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"}
 _MOST_FAILED_PARENTS = 6  # records sit three brackets deep; each level costs at most one reading of the text
 
@@ -65,7 +68,7 @@ def read(body: bytes, known: Known) -> tuple[list[Document], list[Unreadable]]:
         return [], [Unreadable(f"longer than {MOST_BYTES} bytes", 0, body[:EXCERPT])]
     complaint = ""
     content: bytes | None = body
-    if body.startswith(b"\x1f\x8b"):  # no gzipped record was ever seen; a cheap defence
+    if body.startswith(_PACKED):  # no packed record was ever seen; a cheap defence
         content, complaint = _unpack(body)
     spoiled = [Unreadable(complaint, 0, body[:EXCERPT])] if complaint else []
     if not content:
@@ -124,19 +127,23 @@ def excerpt(value: object) -> bytes:
 
 def _unpack(body: bytes) -> tuple[bytes | None, str]:
     """What can be unpacked, and what is wrong with the rest. Nothing at all of what grows too long."""
-    inflater = zlib.decompressobj(31)
     content = bytearray()
-    for start in range(0, len(body), _CHUNK):
-        try:
-            content += inflater.decompress(body[start : start + _CHUNK], MOST_UNPACKED - len(content) + 1)
-        except zlib.error:
-            return bytes(content), "gzip that is damaged"
-        if len(content) > MOST_UNPACKED:
-            return None, f"gzip of more than {MOST_UNPACKED} bytes"
-        if inflater.eof:
-            rest = start + _CHUNK < len(body) or inflater.unused_data
-            return bytes(content), "something follows the gzip" if rest else ""
-    return bytes(content), "gzip that breaks off"
+    start = members = 0
+    while body.startswith(_PACKED, start) and members < _MOST_MEMBERS:
+        members += 1
+        inflater = zlib.decompressobj(47)
+        while start < len(body) and not inflater.eof:
+            piece = body[start : start + _CHUNK]
+            try:
+                content += inflater.decompress(piece, MOST_UNPACKED - len(content) + 1)
+            except zlib.error:
+                return bytes(content), "gzip that is damaged"
+            if len(content) > MOST_UNPACKED:
+                return None, f"gzip of more than {MOST_UNPACKED} bytes"
+            start += len(piece) - len(inflater.unused_data)
+        if not inflater.eof:
+            return bytes(content), "gzip that breaks off"
+    return bytes(content), "something follows the gzip" if body[start:].strip(b"\0") else ""
 
 
 def _decode(body: bytes) -> str:
@@ -184,6 +191,10 @@ def _lenient(text: str) -> tuple[object, str]:
         value, still = _loads(f'"{text}"')
         if not still:
             return value, ""
+    if _UNESCAPED.search(text):
+        value, still = _loads(_CLOSING.sub(r"\1", _UNESCAPED.sub(r"\1", text)))
+        if not still:
+            return value, ""
     if _SINGLE_QUOTED.search(text):
         value, still = _loads(_repaired(text))
         if not still:
@@ -204,6 +215,9 @@ def _repaired(text: str) -> str:
     return repaired
 
 
+# A list put into a string without escaping it: `"impactedServices": "[{"ServiceName": ...}]"`.
+_UNESCAPED = re.compile(r'"(\[\{"|\{")')
+_CLOSING = re.compile(r'([}\]])"(?=[,}\]\s])')
 _SINGLE_QUOTED = re.compile(r"[{\[,:][ \t\r\n]*'")
 # Every alternative ends at the end of the text at the latest, and nothing is read twice: linear on any input.
 # An apostrophe closes only before punctuation: 'it's down'.

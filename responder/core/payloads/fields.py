@@ -97,13 +97,16 @@ class Fields:
         return []
 
 
+_NO_SEPARATORS = str.maketrans("", "", "_- ")
+
+
 def _fold(key: str) -> str:
     return _fold_short(key) if len(key) <= 64 else key  # no key of Azure's is longer; nor may the cache hold megabytes
 
 
 @functools.lru_cache(maxsize=4_096)
 def _fold_short(key: str) -> str:
-    return key.casefold().replace("_", "").replace(" ", "")
+    return key.casefold().translate(_NO_SEPARATORS)
 
 
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

@@ -20,7 +20,8 @@ from responder.core.events import Impact, Status
 from responder.core.payloads import budgets, wording
 from responder.core.payloads.fields import Fields
 
-_NAMES = ("impactedService", "serviceName", "name", "serviceId", "service")
+_NAMES = ("impactedService", "serviceName", "name", "service")
+_IDS = ("serviceId", "impactedServiceId", "id")  # a name that was once given, too: it stays when the other changes
 _GUIDS = ("impactedServiceGuid", "serviceGuid", "guid")
 _REGIONS = ("impactedRegions", "regions")
 _REGION_NAMES = ("impactedRegion", "regionName", "name", "region")
@@ -51,17 +52,19 @@ def scalar(service: str | None, region: str | None, status: Status) -> tuple[Imp
 
 def _of_service(entry: object, status: Status) -> Iterator[Impact]:
     service = Fields(entry)
-    name, guid = service.text(*_NAMES, limit=200), service.text(*_GUIDS, limit=100)
-    if name is None and guid is None:
+    names = [service.text(*fields_, limit=200) for fields_ in (_NAMES, _IDS)]
+    guid = service.text(*_GUIDS, limit=100)
+    name = names[0] or names[1] or guid
+    if name is None:
         return
-    relation = services.relation(name or "", guid)
+    relation = services.strongest(services.relation(each or "", guid) for each in names)
     budget, ours = budgets.current(), relation is not services.Relation.UNRELATED
     for listed in service.items(*_REGIONS) or [""]:
         if not budget.takes_impact(ours):
             return
         region = Fields({"name": listed} if isinstance(listed, str) else listed)
         yield Impact(
-            service=name or guid or "",
+            service=name,
             relation=relation,
             region=region_name(region.text(*_REGION_NAMES, limit=100), region.text(*_REGION_IDS, limit=100)),
             status=_status(region, status),
@@ -88,9 +91,16 @@ def region_name(name: str | None, id_: str | None = None) -> regions.RegionName 
     return None
 
 
+def _words(name: str) -> frozenset[str]:
+    return frozenset(re.findall("[a-z]+|[0-9]+", name.lower())) - {"pacific"}
+
+
+_BY_WORDS = {_words(region.display_name): region for region in regions.REGIONS.values()}
+
+
 def _by_status_page_id(id_: str) -> regions.Region | None:
-    """The status page turns names round: `us-central`, `europe-west`."""
-    return regions.find("".join(reversed(id_.split("-", 5))))
+    """The status page has the same words in another order: `us-central`, `us-east-2`, `asia-pacific-southeast`."""
+    return _BY_WORDS.get(_words(id_)) if "-" in id_ else None
 
 
 def suspected(impacts: tuple[Impact, ...]) -> tuple[Impact, ...]:

@@ -1,6 +1,7 @@
-"""Entries of the activity log: records of a diagnostic setting, and the REST shape of the same.
+"""Entries of the activity log: records of a diagnostic setting, the REST shape of the same, and rows of Log Analytics.
 
-https://learn.microsoft.com/azure/azure-monitor/platform/activity-log-schema#schema-from-storage-account-and-event-hubs
+https://learn.microsoft.com/azure/azure-monitor/platform/activity-log-schema#schema-from-storage-account-and-event-hubs,
+https://learn.microsoft.com/azure/azure-monitor/reference/tables/azureactivity
 """
 
 from __future__ import annotations
@@ -13,31 +14,34 @@ from responder.core.payloads.activity import Activity, MalformedError
 from responder.core.payloads.fields import Fields
 
 HEALTH = {"servicehealth", "resourcehealth"}
+_STATUSES = ("status", "resultType", "activityStatusValue", "activityStatus")
 
 
 def is_record(row: Fields) -> bool:
     """An entry says what was done, and of what category or when. PostgreSQL's own logs are records, too."""
-    return "operationName" in row and any(
+    named = "operationName" in row or "operationNameValue" in row
+    return named and any(
         name in row for name in ("category", "resultType", "eventTimestamp", "eventDataId", "properties", "time")
     )
 
 
-def category(said: str | None, operation: str) -> str:
-    """Folded category: as said, or else from the operation, which can be upper-cased.
+def category(operation: str, *said: str | None) -> str:
+    """Folded category: whichever says it is news of ours, or else from the operation, which can be upper-cased.
 
     The documentation calls the category "always Administrative"; real records say ServiceHealth and ResourceHealth.
     """
-    if said in HEALTH:
-        return said
+    for each in said:
+        if each in HEALTH:
+            return each
     for provider in ("servicehealth", "resourcehealth"):
         if operation.casefold().startswith(f"microsoft.{provider}/"):
             return provider
-    return said or ""
+    return next(filter(None, said), "")
 
 
 def properties(row: Fields) -> Fields:
     """Two shapes, both seen in 2025: flat, or nested under `eventProperties`; either can be JSON in a string."""
-    outer = row.mapping("properties")
+    outer = row.mapping("properties", "propertiesD")
     return Fields(Fields(outer).mapping("eventProperties"), outer)
 
 
@@ -52,19 +56,19 @@ def entry(raw: Mapping[str, object], channel: Channel) -> Activity:
     """The entry, its field names those of REST or of the diagnostic stream."""
     row = Fields(raw)
     body = properties(row)
-    operation = row.text("operationName", limit=300) or ""
-    said = row.word("category", "eventSource") or body.word("eventCategory")
+    operation = row.text("operationNameValue", "operationName", limit=300) or ""
+    said = [row.word(name) for name in ("categoryValue", "category", "eventSource")]
     resource = row.text("resourceId")
     level = wording.level(row.word("level"))  # beside it there can be `Level`: 5
     return Activity(
         channel=channel,
-        category=category(said, operation),
+        category=category(operation, *said, body.word("eventCategory")),
         operation=operation,
-        status=row.word("status", "resultType"),
-        said=row.text("status", "resultType", limit=100),
+        status=row.word(*_STATUSES),
+        said=row.text(*_STATUSES, limit=100),
         level=level,
         unrated=level is None and "level" in row,
-        at=row.time("eventTimestamp", "time", "submissionTimestamp"),
+        at=row.time("eventTimestamp", "time", "timeGenerated", "submissionTimestamp"),
         subscription_id=(row.text("subscriptionId", limit=100) or "").lower()
         or fields.subscription(resource, row.text("id")),
         resource_id=fields.resource(resource),

@@ -22,8 +22,10 @@ _EMERGING = "microsoft.resourcehealth/emergingissues"
 
 
 def body_of(row: Mapping[str, object]) -> Fields:
-    """The properties over the row they stand in; an SDK puts both on one level."""
-    return Fields(Fields(row).mapping("properties"), row)
+    """The properties over the row they stand in; an SDK puts both on one level, and a query's `project
+    properties.TrackingId` makes a column `properties_TrackingId`."""
+    projected = {key[11:]: value for key, value in row.items() if str(key).startswith("properties_")}
+    return Fields(Fields(row).mapping("properties"), projected, row)
 
 
 def is_event(row: Fields, body: Fields) -> bool:

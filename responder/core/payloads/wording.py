@@ -58,7 +58,7 @@ _REVIEW = re.compile(
     re.IGNORECASE,
 )
 _POSTGRESQL = re.compile(r"(?<!cosmos db for )\bpostgres(?:ql)?\b", re.IGNORECASE)  # that one is another product
-_WITHDRAWN = re.compile(r"\s*(?:no\s+impact|false\s+positive)\b", re.IGNORECASE)
+_WITHDRAWN = re.compile(r"\s*(?:no[\s-]*impact|false[\s-]*positive)\b", re.IGNORECASE)
 _TEST_TITLE = re.compile(
     r"test from synthetics? service|test\s?action\s?group|test\s?service\s?health\s?alert", re.IGNORECASE
 )
