@@ -130,6 +130,34 @@ def seal(entry: Entry, after: Head) -> Line:
     return replace(line, hash=_digest(line))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An entry ready for its place, which is told elsewhere: what is stored of it, and the text around its place.
+
+    before + body + between + number + middle + previous + after        is what `seal` hashes
+    """
+
+    before: str
+    between: str
+    middle: str
+    after: str
+    line: Line
+    """As the first of a chain."""
+
+
+def draft(entry: Entry) -> Draft:
+    """The entry in pieces, so that a database can seal it at the end of the chain that it alone sees."""
+    line = seal(entry, Head())
+    after = f'{{"run":{canonical(line.run)},"server":{canonical(line.server)},"subject":{canonical(line.subject)}}}'
+    return Draft(
+        before=f'{{"actor":{canonical(line.actor)},"at":{canonical(line.at)},"body":',
+        between=f',"kind":{canonical(line.kind)},"number":',
+        middle=f',"outage":{canonical(line.outage)},"previous":"',
+        after=f'",{after[1:]}',
+        line=line,
+    )
+
+
 def line_of(document: Mapping[str, Any]) -> Line:
     """A line as exported, read again.
 

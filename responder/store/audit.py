@@ -1,7 +1,12 @@
 """The audit as rows: entries are added in the transaction of what they record, and read in order. Changes none.
 
-Whoever adds calls `hold` first in the transaction: on PostgreSQL, the writers of entries queue there. Who does not is
-done again when another was faster (`execute_transaction`); the chain stays one line either way.
+The chain has one end, and everybody writes there. Whoever adds says first in the transaction how it comes to its turn:
+
+    add_last   on PostgreSQL the database itself seals the entries, in one message with the commit. Nobody waits for
+               another's process, be it slow, killed or frozen. What every run writes does this.
+    hold       waits for its turn at once, and keeps it until the commit. For what people do, and what reads the end.
+
+Who does neither is done again when another was faster (`execute_transaction`); the chain stays one line in any case.
 """
 
 from __future__ import annotations
@@ -93,16 +98,21 @@ _MOVE = """
     INSERT INTO audit_head (id, number, hash) VALUES (1, :number, :hash)
     ON CONFLICT (id) DO UPDATE SET number = excluded.number, hash = excluded.hash
 """
-_ADD = """
-    INSERT INTO audit (number, at, kind, actor, run_id, server_id, outage_id, subject, body, previous, hash)
-    VALUES {rows}
-"""
+_COLUMNS = (
+    "number", "at", "kind", "actor", "run_id", "server_id", "outage_id", "subject", "body", "previous", "hash",
+)  # fmt: skip
+_ADD = f"INSERT INTO audit ({', '.join(_COLUMNS)}) VALUES {{rows}}"  # noqa: S608 - literals
 _NEWEST = "SELECT body FROM audit WHERE kind = ? AND subject = ? ORDER BY number DESC LIMIT 1"
 
 
 def hold(connection: database.Connection) -> None:
     """Wait until no other transaction adds entries, and keep others waiting until the end of this one. First in it."""
     connection.queue("audit_head")
+
+
+def add_last(connection: database.Connection) -> None:
+    """Add entries at the very end of this transaction, whose statements are each whole alone. First in it."""
+    connection.each_alone()
 
 
 def head(connection: database.Connection) -> audits.Head:
@@ -116,7 +126,7 @@ def append(connection: database.Connection, entries: Sequence[audits.Entry]) -> 
 
     Whatever somebody did to the table, the daemon goes on in the middle of the night: a break stays one, and is found.
     """
-    if not entries:
+    if not entries or connection.at_commit(_SEAL, [_drafted(entry) for entry in entries]):
         return
     end, last = head(connection), connection.execute(_LAST).fetchone()["last"]
     number, previous = max(end.number, last), end.hash
@@ -128,6 +138,49 @@ def append(connection: database.Connection, entries: Sequence[audits.Entry]) -> 
     # The head first: on PostgreSQL, that is where a transaction which did not `hold` learns that it is late.
     connection.execute(_MOVE, {"number": number, "hash": previous})
     database.insert(connection, _ADD, [_row(line) for line in lines])
+
+
+_SEAL = f"""
+    LOCK TABLE audit_head IN SHARE ROW EXCLUSIVE MODE;
+    DO $$
+    DECLARE
+        place bigint;
+        last text;
+        digest text;
+        given record;
+    BEGIN
+        SELECT number, hash INTO place, last FROM audit_head WHERE id = 1;
+        last := COALESCE(last, '{audits.GENESIS}');
+        place := GREATEST(COALESCE(place, 0), (SELECT COALESCE(MAX(number), 0) FROM audit));
+        FOR given IN
+            SELECT * FROM ROWS FROM (json_to_recordset(CAST(current_setting('responder.items') AS json)) AS (
+                piece_1 text, piece_2 text, piece_3 text, piece_4 text, at text, kind text, actor text,
+                run_id text, server_id text, outage_id text, subject text, body text)) WITH ORDINALITY
+            ORDER BY ordinality
+        LOOP
+            place := place + 1;
+            digest := encode(sha256(convert_to(given.piece_1 || given.body || given.piece_2 || place || given.piece_3
+                || last || given.piece_4, 'UTF8')), 'hex');
+            INSERT INTO audit
+                (number, at, kind, actor, run_id, server_id, outage_id, subject, body, previous, hash)
+            VALUES (place, given.at, given.kind, given.actor, given.run_id, given.server_id, given.outage_id,
+                given.subject, given.body, last, digest);
+            last := digest;
+        END LOOP;
+        INSERT INTO audit_head (id, number, hash) VALUES (1, place, last)
+        ON CONFLICT (id) DO UPDATE SET number = excluded.number, hash = excluded.hash;
+    END
+    $$
+"""  # noqa: S608 - a literal
+"""What `append` does, in PostgreSQL's own words and inside the server. `audits.Line.whole` checks every hash again."""
+
+
+def _drafted(entry: audits.Entry) -> dict[str, str | None]:
+    draft = audits.draft(entry)
+    columns = zip(_COLUMNS, _row(draft.line), strict=True)
+    kept = {name: value for name, value in columns if name not in ("number", "previous", "hash")}
+    around = (draft.before, draft.between, draft.middle, draft.after)
+    return {**kept, **{f"piece_{number}": text for number, text in enumerate(around, start=1)}}
 
 
 def _is_news(connection: database.Connection, entry: audits.Entry) -> bool:

@@ -70,7 +70,30 @@ class Connection(Protocol):
         """Many statements, in the words of this database alone: a schema step."""
 
     def queue(self, table: str, /) -> None:
-        """Wait until no other transaction that asked this for the table is under way; first in a transaction."""
+        """Wait until no other transaction that asked this for the table is under way; first in a transaction.
+
+        The others wait as long as this transaction takes, and longer if its process is frozen in the middle. For what
+        people do, not for what every run does: see `each_alone`.
+        """
+
+    def each_alone(self) -> None:
+        """Say that every statement of this transaction is whole by itself; first in it.
+
+        So nothing that it has read need still be so when it writes, but for the rows it has locked or written. It does
+        not have to be done again because others were faster, and may put off to the commit what many would wait for.
+        """
+
+    def at_commit(self, script: str, items: Sequence[Mapping[str, Any]], /) -> bool:
+        """Have the database do this at the very end, in one message with the commit: no client holds what it locks.
+
+        Args:
+            script: in the words of PostgreSQL; what is given is the JSON array `current_setting('responder.items')`.
+                One transaction has one script, done once for all items.
+            items: what is given to it, after what was given before.
+
+        Returns:
+            False: not here, or not in a transaction that is not `each_alone`. Do it now.
+        """
 
     def now(self) -> str:
         """This moment by the clock that all instances of the store share, as `codec.stamp` writes it."""

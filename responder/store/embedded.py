@@ -37,6 +37,13 @@ class Connection(sqlite3.Connection):
     def queue(self, table: str) -> None:
         """There is one writer."""
 
+    def each_alone(self) -> None:
+        """There is one writer."""
+
+    def at_commit(self, script: str, items: Sequence[Mapping[str, Any]]) -> bool:
+        """Nobody waits for this process."""
+        return False
+
     def now(self) -> str:
         """The clock of the one process that writes."""
         return codec.stamp(clock.now())

@@ -56,7 +56,7 @@ class Outages:
 
         def guarded(connection: database.Connection) -> None:
             if recorded:
-                audit.hold(connection)
+                audit.add_last(connection)
             instances.guard(connection, "assess", self._tenure)
             work(connection)
 

@@ -91,10 +91,15 @@ def _listed(id: int | Sequence[int]) -> str:
 
 def put(connection: database.Connection, announcements: Sequence[core_announcements.Announcement]) -> None:
     """Keep them inside a transaction of the caller's."""
-    if any(_CUT_OVER in a.kind for a in announcements):
+    if names_head(announcements):
         announcements = _signed(announcements, audit.head(connection))
     rows = [(codec.clean(a.key), codec.stamp(a.at), codec.dump(a, _ANNOUNCEMENT)) for a in announcements]
     connection.executemany(_PUT, rows)
+
+
+def names_head(announcements: Sequence[core_announcements.Announcement]) -> bool:
+    """Whether the head of the audit is read for what is told: then its own entries must be added before."""
+    return any(_CUT_OVER in a.kind for a in announcements)
 
 
 _CUT_OVER = "cut-over"

@@ -233,8 +233,10 @@ class _Write(NamedTuple):
 
 
 def _write(connection: database.Connection, one: _Write) -> bool:
-    if one.entries:
+    if one.entries and outbox.names_head(one.news):
         audit.hold(connection)
+    elif one.entries:
+        audit.add_last(connection)
     written = run_rows.write(connection, one.run, one.record, one.at, leave=one.leave)
     if written:
         if one.record is not None:
@@ -246,13 +248,13 @@ def _write(connection: database.Connection, one: _Write) -> bool:
 
 def _signal(connection: database.Connection, signals: Sequence[core_runs.Signal]) -> None:
     if any(signal.topic is not core_runs.Topic.DECISION for signal in signals):
-        audit.hold(connection)
+        audit.add_last(connection)
     for signal in signals:
         run_rows.add_signal(connection, signal)
 
 
 def _submit(connection: database.Connection, added: Sequence[core_runs.Run]) -> builtins.list[Submitted]:
-    audit.hold(connection)
+    audit.add_last(connection)
     created = run_rows.insert(connection, added)
     audit.append(connection, audited.submitted(run for run in added if run.id in created))
     others = codec.listed(run.id for run in added if run.id not in created)

@@ -16,7 +16,7 @@ TIMING = tenures.Timing()
 async def die(store: stores.Store) -> None:
     """It stops renewing its lease, and says no word."""
 
-    def dead(_: object) -> None:
+    def dead(*_: object) -> None:
         raise ConnectionError("it is dead")
 
     store.tenure._do = dead  # type: ignore[union-attr]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,10 +13,10 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import brakes, errors, runs
-from responder.flow import sharing
-from responder.store import instances, postgresql, stores
-from responder.store.postgresql import tenures
+from responder.core import audits, brakes, errors, runs
+from responder.flow import auditing, sharing
+from responder.store import audit, instances, postgresql, run_rows, stores
+from responder.store.postgresql import sessions, tenures
 from tests.contracts import postgresql_backend, postgresql_server, samples
 
 SHORT = tenures.Timing(lease=timedelta(seconds=3), beat=timedelta(seconds=0.5), look=timedelta(seconds=0.1))
@@ -43,7 +45,7 @@ def freeze(store: stores.Store) -> Any:
     tenure: Any = store.tenure
     working = tenure._do
 
-    def frozen(_: object) -> None:
+    def frozen(*_: object) -> None:
         raise ConnectionError("frozen")
 
     def thaw() -> None:
@@ -179,6 +181,65 @@ async def test_nothing_is_given_to_a_name_that_was_swept_away(backend: postgresq
     assert await store.database.execute_transaction(lambda c: instances.lead(c, store.tenure.id, {"assess"})) == set()
     other = await backend.open()
     assert await other.runs.claim(samples.NOON) is not None
+
+
+@contextlib.asynccontextmanager
+async def hanging(store: stores.Store, work: Any) -> AsyncIterator[None]:
+    """As when a process is frozen in the middle of a write: its transaction stays open until the server ends it."""
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(connection: Any) -> None:
+        work(connection)
+        hangs.set()
+        goes_on.wait()
+
+    writing = asyncio.create_task(store.database.execute_transaction(hang))
+    try:
+        await until(hangs.is_set)
+        yield
+        assert not writing.done()
+    finally:
+        goes_on.set()
+        await asyncio.gather(writing, return_exceptions=True)
+
+
+async def test_who_is_frozen_in_the_middle_of_a_write_holds_up_no_other_run(
+    backend: postgresql_backend.Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_IDLE", timedelta(minutes=5))  # the server does not come to our help
+    one, other = await backend.open(), await backend.open()
+    held, free = await claimed(one, "a"), await claimed(other, "b")
+
+    def intent(connection: Any) -> None:
+        audit.add_last(connection)
+        assert run_rows.write(connection, held, samples.record(), samples.NOON, leave=False)
+        audit.append(connection, [audits.Entry(at=samples.NOON, kind="effect.intent", actor="one", run=held.id)])
+
+    async with hanging(one, intent):
+        assert await other.runs.write(free, samples.record())
+        assert await other.runs.submit(samples.run("c")) == "created"
+        await other.runs.signal(samples.signal("b"))
+        await other.outages.put_decisions([samples.decided("b")])
+
+    found = [line.kind for line in await other.audit.after(0)]
+    assert sorted(found[2:]) == sorted(["effect.intent", "run.submitted", "approve", "decision", "effect.intent"])
+    assert (await auditing.verify(other.audit, audits.Witness())).whole
+
+
+async def test_what_a_frozen_process_holds_costs_no_living_instance_its_lease(
+    backend: postgresql_backend.Backend,
+) -> None:
+    one, other = await backend.open(SHORT), await backend.open(SHORT)
+    held, name = await claimed(one, "a"), other.tenure.id
+    dead = one.tenure.id
+    assert SHORT.lease < sessions._IDLE, "the server helps only after a time in which the other's lease would run out"
+
+    async with hanging(one, lambda c: run_rows.write(c, held, None, samples.NOON, leave=False)):
+        freeze(one)
+        taken = await until(lambda: other.runs.claim(samples.NOON, only=held.id))
+
+    assert dead not in [instance.id for instance in await other.register.list()]
+    assert (other.tenure.id, other.runs.ours(taken)) == (name, True)
 
 
 async def test_an_instance_cut_off_from_the_database_stops_to_begin_effects(

@@ -44,6 +44,17 @@ def chain(found: list[audits.Entry]) -> list[audits.Line]:
     return lines
 
 
+@settings(max_examples=20, deadline=None)
+@given(entries, st.integers(min_value=0))
+def test_an_entry_in_pieces_and_its_place_give_the_hash_of_the_entry_sealed(
+    found: list[audits.Entry], number: int
+) -> None:
+    for entry in found:
+        piece, sealed = audits.draft(entry), audits.seal(entry, audits.Head(number=number, hash="ab" * 32))
+        text = piece.before + piece.line.body + piece.between + str(number + 1) + piece.middle + "ab" * 32 + piece.after
+        assert hashlib.sha256(text.encode()).hexdigest() == sealed.hash
+
+
 def faults(lines: list[audits.Line], head: audits.Head | None) -> list[audits.Fault]:
     followed = audits.Chain()
     for line in lines:

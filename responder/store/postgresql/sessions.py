@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -21,10 +22,20 @@ T = TypeVar("T")
 
 _CONNECT = timedelta(seconds=10)
 _ANSWER = timedelta(seconds=30)
-_IDLE = timedelta(seconds=8)
-"""A transaction whose process is frozen ends after this, so that it blocks nobody for longer."""
+_IDLE = timedelta(seconds=4)
+"""A transaction whose process is frozen ends after this, so that it blocks nobody for longer. Less than a lease."""
+_LOCKED = timedelta(seconds=8)
+"""Waiting for somebody else's lock ends after this: the server takes us out of its queue, and it is tried again."""
+_WORKING = timedelta(seconds=25)
+"""A statement ends after this. Less than `_ANSWER`: who gives up waiting must leave nothing behind that goes on."""
 _STATEMENTS = 200
+_GIVEN = "SELECT CAST(pg_current_xact_id() AS text), set_config('responder.items', :items, true)"
 _NOW = """SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+
+
+def milliseconds(span: timedelta) -> str:
+    """As settings of the server have it."""
+    return str(int(span.total_seconds() * 1000))
 
 
 class Cursor:
@@ -66,11 +77,15 @@ class Session:
             "application_name": f"responder {purpose}",
             "search_path": f'"{place.schema}"',
             "timezone": "UTC",
-            "idle_in_transaction_session_timeout": str(int(_IDLE.total_seconds() * 1000)),
+            "idle_in_transaction_session_timeout": milliseconds(_IDLE),
+            "lock_timeout": milliseconds(_LOCKED),
+            "statement_timeout": milliseconds(_WORKING),
             **options,
         }
         self.in_transaction = False
         """Then a connection that breaks is not made anew: what follows would be outside of the transaction."""
+        self._alone = False
+        self._script, self._items = "", list[Mapping[str, Any]]()
         self._loop = asyncio.new_event_loop()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._news = asyncio.Event()
@@ -104,6 +119,45 @@ class Session:
         https://www.postgresql.org/docs/current/sql-lock.html
         """
         self.run_script(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+
+    def each_alone(self) -> None:
+        """READ COMMITTED: each statement sees what is committed when it begins, and waits for rows that others write.
+
+        https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+        """
+        self.run_script("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        self._alone = True
+
+    def at_commit(self, script: str, items: Sequence[Mapping[str, Any]], /) -> bool:
+        """Keep it for `closing`. Under SERIALIZABLE it would come too late: what it is about was read long before."""
+        if self._alone:
+            assert self._script in ("", script), "one script a transaction"
+            self._script = script
+            self._items += items
+        return self._alone
+
+    def begin(self, level: str) -> None:
+        """Begin a transaction."""
+        self.run_script(f"BEGIN ISOLATION LEVEL {level}")
+        self._forget()
+        self.in_transaction = True
+
+    def closing(self) -> tuple[str | None, str]:
+        """The last questions of a transaction: its number, if it has written anything, and the script that ends it."""
+        if not self._items:
+            number = self.execute("SELECT CAST(pg_current_xact_id_if_assigned() AS text)").fetchall()[0][0]
+            return number, "COMMIT"
+        given = {"items": json.dumps(self._items)}
+        number = self.execute(_GIVEN, given).fetchall()[0][0]
+        return number, f"{self._script};\nCOMMIT"
+
+    def ended(self) -> None:
+        """The transaction is over, one way or the other."""
+        self.in_transaction = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self._alone, self._script, self._items = False, "", []
 
     def now(self) -> str:
         """This moment by the database's clock, as text of one width."""

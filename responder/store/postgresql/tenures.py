@@ -43,6 +43,8 @@ class Timing:
     lease: timedelta = timedelta(seconds=10)
     beat: timedelta = timedelta(seconds=3)
     look: timedelta = timedelta(seconds=1)
+    locked: timedelta = timedelta(seconds=1)
+    """How long a lock is waited for: what a dead instance has may be in the hand of one that is frozen."""
 
     @property
     def proof(self) -> timedelta:
@@ -57,7 +59,7 @@ class Tenure:
         self._timing = timing
         self._daemon = daemon
         self._where = where
-        self._session = sessions.Session(where, "lease")
+        self._session = sessions.Session(where, "lease", lock_timeout=sessions.milliseconds(timing.locked))
         self._thread = threading.Thread(target=self._live, name="store-lease", daemon=True)
         self._lock = threading.Lock()
         self._id = ""
@@ -173,7 +175,7 @@ class Tenure:
         self._session.listen(self._where.schema, self._heard)  # anew, after a lost connection
         dead = self._session.execute("SELECT 1 FROM instances WHERE lease_until <= ?", (self._session.now(),))
         if dead.fetchall():
-            swept = self._do(instances.sweep)
+            swept = self._unless_held(instances.sweep) or []
             if swept:
                 _log.warning("instance.dead", instances=swept)
                 self.ring("act")
@@ -185,16 +187,25 @@ class Tenure:
             wanted = self._candidate - led
             self._known = set(self._candidate)
         if wanted:
-            mine = frozenset(self._do(lambda c: instances.lead(c, self._id, wanted)))
+            elected = self._unless_held(lambda c: instances.lead(c, self._id, wanted))
+            mine = mine if elected is None else frozenset(elected)
         self._leading = mine
 
     def _unelected(self) -> bool:
         with self._lock:
             return not self._candidate <= self._known
 
-    def _do(self, work: database.Work[T]) -> T:
+    def _do(self, work: database.Work[T], racing: timedelta = transactions.RACING) -> T:
         """Each of these statements is whole by itself, so others cannot make it fail by being faster."""
-        return transactions.transact(self._session, work, level="READ COMMITTED")
+        return transactions.transact(self._session, work, level="READ COMMITTED", racing=racing)
+
+    def _unless_held(self, work: database.Work[T]) -> T | None:
+        """As `_do`, but once: what somebody holds must not cost us our own lease. None: at the next look."""
+        try:
+            return self._do(work, timedelta())
+        except failures.RACES as error:
+            _log.debug("lease.held-up", error=str(error))
+            return None
 
     def _post(self) -> None:
         with self._lock:

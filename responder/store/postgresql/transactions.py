@@ -1,8 +1,13 @@
 """A transaction that is done again until it counts: races are repeated, and a broken COMMIT is asked for its fate.
 
 SERIALIZABLE: what a transaction has read is still so when it commits, or it is done again. So each write of the
-repositories is as atomic between instances as it is on SQLite, where there is only one writer.
+repositories is as atomic between instances as it is on SQLite, where there is only one writer. Those that say that each
+of their statements is whole alone (`database.Connection.each_alone`) need less, and wait less.
 https://www.postgresql.org/docs/current/transaction-iso.html#XACT-SERIALIZABLE
+
+What all of them would queue for is done by the server, in one message with the COMMIT (`at_commit`). A lock that is
+held while the server waits for its client is held for as long as that client's process is frozen or starved, and so
+is everybody's turn behind it: with a few such clients in the queue, all instances stand still for minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from responder.store.postgresql import failures, sessions
 
 T = TypeVar("T")
 
-_RACING = timedelta(seconds=20)
+RACING = timedelta(seconds=20)
 """How long a transaction is repeated that others keep overtaking."""
 _LOST = timedelta(seconds=4)
 """How long a broken connection is made anew; then the stages rest, and try again later."""
@@ -38,9 +43,18 @@ class _Unknown(Exception):
         self.answer = answer
 
 
-def transact(session: sessions.Session, work: database.Work[T], *, level: str = "SERIALIZABLE") -> T:
-    """Do `work` in one transaction, as often as it takes. Raises what the driver raises when it takes too long."""
-    patience = Patience()
+def transact(
+    session: sessions.Session, work: database.Work[T], *, level: str = "SERIALIZABLE", racing: timedelta = RACING
+) -> T:
+    """Do `work` in one transaction, as often as it takes. Raises what the driver raises when it takes too long.
+
+    Args:
+        session: on our thread.
+        work: what to do.
+        level: of isolation.
+        racing: how long it is repeated when others are faster, or hold what it needs.
+    """
+    patience = Patience(racing)
     while True:
         try:
             return _once(session, work, level)
@@ -77,14 +91,15 @@ def read(session: sessions.Session, sql: str, parameters: database.Parameters) -
 class Patience:
     """How long it is worth trying, with growing pauses. Blocks the thread it is used on."""
 
-    def __init__(self) -> None:
+    def __init__(self, racing: timedelta = RACING) -> None:
+        self._racing = racing
         self._began = time.monotonic()
         self._lost_at: float | None = None
         self._pause = _PAUSE
 
     def with_race(self) -> bool:
         """Pause before the next try; False: enough."""
-        return self._wait(self._began, _RACING)
+        return self._wait(self._began, self._racing)
 
     def with_loss(self) -> bool:
         """As `with_race`, for a connection that is lost; its time begins with the first loss."""
@@ -101,31 +116,38 @@ class Patience:
 
 
 def _once(session: sessions.Session, work: database.Work[T], level: str) -> T:
-    session.run_script(f"BEGIN ISOLATION LEVEL {level}")
-    session.in_transaction = True
+    session.begin(level)
     try:
         return _begun(session, work)
     finally:
-        session.in_transaction = False
+        session.ended()
 
 
 def _begun(session: sessions.Session, work: database.Work[T]) -> T:
     try:
         answer = work(session)
-        xid = session.execute("SELECT CAST(pg_current_xact_id_if_assigned() AS text)").fetchall()[0][0]
+        xid, script = session.closing()
     except failures.LOST:
         raise  # whatever was done is undone by the server
     except BaseException:
-        with contextlib.suppress(*failures.LOST):
-            session.run_script("ROLLBACK")
+        _undo(session)
         raise
     try:
-        session.run_script("COMMIT")
+        session.run_script(script)
     except failures.LOST as error:
         if xid is None:  # nothing was written, so nothing is in doubt
             raise
         raise _Unknown(xid, answer) from error
+    except BaseException:
+        if script != "COMMIT":  # it failed before it came to that
+            _undo(session)
+        raise
     return answer
+
+
+def _undo(session: sessions.Session) -> None:
+    with contextlib.suppress(*failures.LOST):
+        session.run_script("ROLLBACK")
 
 
 def _committed(session: sessions.Session, xid: str, patience: Patience) -> bool:
