@@ -28,6 +28,8 @@ _COMMANDS = {
     "freeze": ("responder.cli.freeze:freeze", "The brake: begin nothing new, everywhere, in a region or for a server."),
     "unfreeze": ("responder.cli.freeze:unfreeze", "Let the brake go."),
     "approvals": ("responder.cli.approvals:approvals", "What waits for somebody's yes: price, by when, who may."),
+    "brakes": ("responder.cli.brakes:brakes", "What holds things back: freezes, pauses, caps, cooldowns, budgets."),
+    "instances": ("responder.cli.brakes:instances", "Who shares the store, and what each carries out."),
     "runs": (
         "responder.cli.runs:runs",
         "Runs: look at them, and say a word to one (approve, pause, cancel, retry, ...).",

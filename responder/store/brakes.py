@@ -62,6 +62,19 @@ class Brakes:
         rows = await self._base.rows("SELECT region, COUNT(*) AS n FROM under_way GROUP BY region ORDER BY region")
         return {row["region"]: int(row["n"]) for row in rows}
 
+    async def under_way_of(self) -> dict[str, int]:
+        """The same, by subscription."""
+        rows = await self._base.rows(_BY_SUBSCRIPTION)
+        return {row["subscription"]: int(row["n"]) for row in rows}
+
+    async def waiting(self) -> dict[str, int]:
+        """Runs that have not ended, by what they wait for; `nothing`: they are due."""
+        return {row["waits"]: int(row["n"]) for row in await self._base.rows(_WAITING)}
+
+    async def told(self) -> builtins.list[runs.RunId]:
+        """Runs that have not ended and that somebody paused or held, whether or not they were let go since."""
+        return [row["run_id"] for row in await self._base.rows(_TOLD)]
+
     async def restores(self, outage: outages.OutageId, since: datetime | None, limit: int) -> builtins.list[bool]:
         """Whether each of the newest restores of an outage failed, newest first; without those under way."""
         wanted = {"outage": outage, "since": codec.stamp(since) or "", "limit": limit}
@@ -82,6 +95,15 @@ class Brakes:
         return found
 
 
+_BY_SUBSCRIPTION = "SELECT subscription, COUNT(*) AS n FROM under_way GROUP BY subscription ORDER BY subscription"
+_WAITING = """
+    SELECT CASE WHEN state = 'ready' THEN 'nothing' ELSE COALESCE(waiting_for, 'time') END AS waits, COUNT(*) AS n
+    FROM runs WHERE state IN ('ready', 'waiting') GROUP BY 1 ORDER BY 1
+"""
+_TOLD = """
+    SELECT DISTINCT signals.run_id FROM signals JOIN runs ON runs.id = signals.run_id
+    WHERE signals.topic IN ('pause', 'hold') AND runs.state IN ('ready', 'waiting') ORDER BY signals.run_id
+"""
 _STANDING = "SELECT * FROM freezes WHERE lifted_at IS NULL AND (until IS NULL OR until > :now) ORDER BY id"
 _RUN_OUT = "SELECT * FROM freezes WHERE lifted_at IS NULL AND until <= :now ORDER BY id"
 _REPLACE = """

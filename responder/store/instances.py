@@ -98,6 +98,11 @@ class Instances:
         """Whether somebody carries out runs and takes decisions: what is written now is seen to."""
         return any(one.daemon for one in await self.list())
 
+    async def in_hand(self) -> dict[str, int]:
+        """Instance -> how many runs it has in hand at this moment; those without any are not in the answer."""
+        rows = await self._base.rows("SELECT owner, COUNT(*) AS n FROM runs WHERE owner IS NOT NULL GROUP BY owner")
+        return {row["owner"]: int(row["n"]) for row in rows}
+
     async def leaders(self) -> dict[str, str]:
         """Stage -> the instance that leads it."""
         rows = await self._base.rows("SELECT stage, instance FROM leadership ORDER BY stage")

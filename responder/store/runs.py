@@ -135,13 +135,15 @@ class Runs:
         return {row["id"]: codec.load(row["body"], core_runs.StepRecord) for row in rows}
 
     async def list(
-        self, limit: int = 100, *, active_only: bool = False, outage_id: outages.OutageId | None = None
-    ) -> builtins.list[core_runs.Run]:
-        """Runs, newest first."""
+        self, limit: int = 100, *, active_only: bool = False, outage_id: outages.OutageId | None = None,
+        waiting_for: str | None = None,
+    ) -> builtins.list[core_runs.Run]:  # fmt: skip
+        """Runs, newest first. `waiting_for`: only those that have not ended and wait for that."""
         active = "state IN ('ready', 'waiting')" if active_only else "TRUE"
         of_outage = "outage_id = :outage" if outage_id is not None else "TRUE"
-        where = f"WHERE {active} AND {of_outage} ORDER BY number DESC LIMIT :limit"
-        return await self._runs(where, outage=outage_id, limit=limit)
+        waits = "state = 'waiting' AND waiting_for = :waits" if waiting_for is not None else "TRUE"
+        where = f"WHERE {active} AND {of_outage} AND {waits} ORDER BY number DESC LIMIT :limit"
+        return await self._runs(where, outage=outage_id, waits=waiting_for, limit=limit)
 
     async def active_for(self, server_id: servers.ServerId) -> core_runs.Run | None:
         """The run of that server that has not ended; there is at most one."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from responder import clock
 from responder.core import controls, durations, errors, outages, runs
-from responder.flow import braking, plans, questions, reading, requests, views
+from responder.flow import braking, plans, questions, reading, requests, views, workings
 from responder.store import outages as rows
 from responder.web import desk, roles
 
@@ -40,6 +40,8 @@ class Api:
         app.router.add_get("/api/v1/runs", self._guarded(self.runs))
         app.router.add_post("/api/v1/plans", self._guarded(self.plan))
         app.router.add_post("/api/v1/runs", self._guarded(self.submit, roles.Role.OPERATOR))
+        app.router.add_get("/api/v1/brakes", self._guarded(self.brakes))
+        app.router.add_get("/api/v1/instances", self._guarded(self.instances))
         app.router.add_get("/api/v1/freezes", self._guarded(self.freezes))
         app.router.add_post("/api/v1/freezes", self._guarded(self.freeze, *_BRAKES))
         app.router.add_post("/api/v1/freezes/lift", self._guarded(self.lift, roles.Role.OPERATOR))
@@ -88,6 +90,14 @@ class Api:
         if run is None:
             raise web.HTTPNotFound(reason="There is no such run.")
         return await views.run(self._store, run)
+
+    async def brakes(self, _: web.Request) -> views.Json:
+        """Everything that keeps something from beginning: freezes, pauses, caps, cooldowns, Azure's budgets."""
+        return await workings.braked(self._store, self._desk.config.brakes.policy(), clock.now())
+
+    async def instances(self, _: web.Request) -> views.Json:
+        """Who shares the store."""
+        return await workings.sharing(self._store, clock.now())
 
     async def freezes(self, _: web.Request) -> views.Json:
         """Every brake that is held."""

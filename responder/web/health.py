@@ -7,7 +7,8 @@ from aiohttp import web
 from responder import clock
 from responder.core import hearing
 from responder.flow import listening, views
-from responder.web import desk, metrics
+from responder.flow import workings as held
+from responder.web import desk, metrics, workings
 
 
 def mount(app: web.Application, behind: desk.Desk) -> None:
@@ -42,8 +43,8 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
     async def measures(_: web.Request) -> web.Response:
         now = clock.now()
         heard = listening.look(behind.sources, policy, now)
-        braked = await store.brakes.standing(now), await store.brakes.under_way()
-        text = metrics.render(heard, await store.intake.counts(), now, behind.config.shadow().names, braked)
+        more = workings.families(await held.read(store, now))
+        text = metrics.render(heard, await store.intake.counts(), now, behind.config.shadow().names, more)
         return web.Response(body=text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     app.router.add_get("/healthz", healthz)

@@ -15,8 +15,8 @@ No token needed, as for /readyz.
     responder_intake_quarantined                      pieces that could not be read
     responder_shadow{scope}                           1 for what the settings put into shadow mode, where nothing is
                                                       started: "everything" (else 0), or a region
-    responder_frozen{scope}                           1 for every brake that is held; scope `all` too, 0 when it is not
-    responder_effects_under_way{region}               runs whose effect may be going on, by the region of their server
+
+Runs, brakes, Azure's budgets and instances: see `workings`.
 """
 
 from __future__ import annotations
@@ -27,23 +27,20 @@ from datetime import datetime
 import prometheus_client
 from prometheus_client import core, exposition, registry
 
-from responder.core import brakes, hearing
+from responder.core import hearing
 from responder.flow import listening
 
 CONTENT_TYPE: str = exposition.CONTENT_TYPE_PLAIN_1_0_0
 
 
-Braked = tuple[Sequence[brakes.Freeze], Mapping[str, int]]
-"""Every freeze that stands, and runs with an effect under way by region."""
-
-
 def render(
     heard: listening.Hearing, counts: Mapping[str, int], now: datetime, shadow: Sequence[str] = (),
-    braked: Braked = ((), {}),
+    more: Iterable[core.Metric] = (),
 ) -> bytes:  # fmt: skip
-    """The text format. `counts`: as `store.intake.counts` gives them; `shadow`: what is in shadow mode."""
+    """The text format. `counts`: as `store.intake.counts` gives them; `shadow`: what is in shadow mode; `more`: others
+    that are ready."""
     collected = prometheus_client.CollectorRegistry(auto_describe=False)
-    families = [*_sources(heard, now), *_intake(counts), _shadow(shadow), *_brakes(*braked)]
+    families = [*_sources(heard, now), *_intake(counts), _shadow(shadow), *more]
     collected.register(_Snapshot(families))
     return prometheus_client.generate_latest(collected)
 
@@ -103,16 +100,3 @@ def _intake(counts: Mapping[str, int]) -> Iterator[core.Metric]:
     }
     for name, text in told.items():
         yield core.GaugeMetricFamily(f"responder_intake_{name}", text, value=counts[name])
-
-
-def _brakes(freezes: Sequence[brakes.Freeze], under_way: Mapping[str, int]) -> Iterator[core.Metric]:
-    frozen = core.GaugeMetricFamily("responder_frozen", "1 for every brake that is held.", labels=["scope"])
-    scopes = {str(brakes.EVERYTHING): 0.0, **{str(freeze.scope): 1.0 for freeze in freezes}}
-    for scope, held in scopes.items():
-        frozen.add_metric([scope], held)
-    going_on = core.GaugeMetricFamily(
-        "responder_effects_under_way", "Runs whose effect may be going on.", labels=["region"]
-    )
-    for region, runs in under_way.items():
-        going_on.add_metric([region], runs)
-    yield from (frozen, going_on)

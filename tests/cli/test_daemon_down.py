@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -17,8 +18,9 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import decisions, evidence, runs
-from responder.store import sqlite
+from responder.core import decisions, evidence, runs, throttles
+from responder.flow import braking, requests
+from responder.store import locks, sqlite
 from tests.cli import terminal
 from tests.contracts import samples
 from tests.core import cases
@@ -127,6 +129,42 @@ def test_what_waits_for_a_yes_is_listed_with_its_price_and_what_to_type(
     assert f"No:  responder runs decline {RUN}" in shown
     assert responder("runs", "decline", RUN, "--reason", "we wait", "--config", config).code == 0
     assert "Nothing waits for a yes" in responder("approvals", "--early", "--config", config).out
+
+
+async def _held_back(store: sqlite.Store) -> None:
+    now = clock.now()
+    await braking.freeze(store, braking.Asked(by="ana", reason="a change", region="westus3"), now)
+    for topic, reason in ((runs.Topic.PAUSE, "let me look"), (runs.Topic.HOLD, "")):
+        word = requests.Word(topic=topic, by="bob", reason=reason)
+        await requests.say(store, RUN, word, now)
+    bucket = throttles.Bucket(seen_at=now, remaining=7, blocked_until=now + timedelta(minutes=5))
+    await store.throttles.put({("sub-1", throttles.Kind.WRITES): bucket})
+
+
+def test_all_that_holds_something_back_is_listed_by_one_command(
+    responder: terminal.Responder, config: Path, folder: Path
+):
+    assert responder("brakes", "--config", config).out == "Nothing is held back.\n"
+    change(folder, _held_back)
+    found = responder("brakes", "--config", config, "--json").json
+    assert [one["scope"] for one in found["freezes"]] == ["region:westus3"]
+    assert [(one["what"], one["by"], one["reason"]) for one in found["runs"]] == [
+        ("pause", "bob", "let me look"), ("hold", "bob", ""),
+    ]  # fmt: skip
+    (bucket,) = found["azure"]
+    assert (bucket["subscription"], bucket["kind"], bucket["told"]) == ("sub-1", "writes", 7)
+    shown = responder("brakes", "--config", config).out
+    assert "frozen: ana froze West US 3" in shown
+    assert f"{RUN}: paused by bob" in shown
+    assert "writes left" in shown
+    assert "Azure takes more again in" in shown
+
+
+def test_a_store_that_is_one_file_says_who_holds_it(responder: terminal.Responder, config: Path, folder: Path):
+    held = locks.take(folder / "store.db")
+    assert f"pid {os.getpid()} on" in responder("instances", "--config", config).out
+    held.release()
+    assert responder("instances", "--config", config, "--json").json["instances"] == []
 
 
 def test_the_configuration_may_come_from_the_environment(

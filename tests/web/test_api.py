@@ -27,6 +27,8 @@ PATHS = [
     ("GET", "/api/v1/runs"),
     ("GET", "/api/v1/runs/x"),
     ("GET", "/api/v1/approvals"),
+    ("GET", "/api/v1/brakes"),
+    ("GET", "/api/v1/instances"),
     ("POST", "/api/v1/runs"),
     ("POST", "/api/v1/plans"),
     ("POST", "/api/v1/runs/x/signals"),

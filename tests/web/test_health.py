@@ -15,11 +15,12 @@ import pytest
 from prometheus_client import parser
 
 from responder import clock, settings
-from responder.core import hearing, servers
-from responder.flow import intake, listening, wakes
+from responder.core import hearing, servers, throttles
+from responder.flow import braking, intake, listening, wakes
 from responder.store import intake as rows
 from responder.store import sqlite
 from responder.web import desk, doorbell, server
+from tests.contracts import samples as store_samples
 
 
 @dataclass
@@ -165,7 +166,7 @@ async def test_metrics_tell_each_source_and_the_intake(tmp_path: Path) -> None:
             "events_accepted_total",
         )
     } | {f"responder_intake_{name}" for name in ("arrivals", "pending", "events", "quarantined")} | {
-        "responder_shadow", "responder_frozen", "responder_effects_under_way",
+        "responder_shadow", "responder_frozen", "responder_runs_waiting", "responder_instances",
     }  # fmt: skip
     assert samples["responder_shadow", "everything"] == 0
 
@@ -182,6 +183,38 @@ async def test_shadow_mode_is_told_by_both(tmp_path: Path) -> None:
         samples = await site.metrics()
     assert (body["mode"], body["shadow"]) == ("act", ["eastus2"])
     assert (samples["responder_shadow", "everything"], samples["responder_shadow", "eastus2"]) == (0, 1)
+
+
+async def test_a_freeze_is_in_the_metrics_with_who_why_and_until_when(tmp_path: Path) -> None:
+    async with served(tmp_path, Ear(age=1)) as site:
+        assert (await site.metrics())["responder_frozen", "all"] == 0
+        asked = braking.Asked(by="ana", reason="a change", region="eastus2", lasts=timedelta(hours=2))
+        await braking.freeze(site.store, asked, clock.now())
+        samples = await site.metrics()
+        _, body = await site.ready()
+    assert (samples["responder_frozen", "all"], samples["responder_frozen", "region:eastus2"]) == (0, 1)
+    assert samples["responder_freeze_info", "ana", "a change", "region:eastus2"] == 1
+    assert 0 < samples["responder_freeze_ends_seconds", "region:eastus2"] <= 7200
+    assert "ana froze East US 2" in body["frozen"][0]["sentence"]
+
+
+async def test_what_azure_says_of_its_budgets_is_in_the_metrics(tmp_path: Path) -> None:
+    now = clock.now()
+    bucket = throttles.Bucket(seen_at=now, remaining=7, blocked_until=now + timedelta(minutes=5))
+    async with served(tmp_path, Ear(age=1)) as site:
+        await site.store.throttles.put({("sub", throttles.Kind.DELETES): bucket})
+        samples = await site.metrics()
+    assert 7 <= samples["responder_azure_budget_left", "deletes", "sub"] < 800
+    assert 0 < samples["responder_azure_refused_seconds", "deletes", "sub"] <= 300
+
+
+async def test_runs_are_counted_by_what_they_wait_for_and_one_process_is_one_instance(tmp_path: Path) -> None:
+    async with served(tmp_path, Ear(age=1)) as site:
+        await site.store.runs.submit(store_samples.run("a"))
+        samples = await site.metrics()
+    assert samples["responder_runs_waiting", "nothing"] == 1
+    assert samples["responder_runs_waiting", "approval"] == samples["responder_runs_waiting", "quarantine"] == 0
+    assert (samples["responder_instances", "daemon"], samples["responder_instances", "command line"]) == (1, 0)
 
 
 async def test_the_doorbell_proves_that_our_door_opens(tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""What holds runs back and who carries them on, read for people and metrics: brakes, budgets, instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from responder import settings
+from responder.core import brakes, controls, runs, throttles
+from responder.flow import views
+from responder.store import instances, locks, stores
+from responder.store import throttles as rows
+
+_NEWS = timedelta(minutes=10)
+"""Older answers of Azure's say nothing any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workings:
+    """All of it at one moment."""
+
+    now: datetime
+    me: str
+    """This process among the instances."""
+    freezes: Sequence[brakes.Freeze]
+    under_way: Mapping[str, int]
+    """Runs with an effect under way, by region."""
+    under_way_of: Mapping[str, int]
+    """The same by subscription."""
+    waiting: Mapping[str, int]
+    """Runs that have not ended, by what they wait for; `nothing`: they are due."""
+    buckets: Mapping[rows.Key, throttles.Bucket]
+    members: Sequence[instances.Instance]
+    """Empty: one process has the store for itself."""
+    leaders: Mapping[str, str]
+    in_hand: Mapping[str, int]
+
+
+async def read(store: stores.Store, now: datetime) -> Workings:
+    """As the store has it."""
+    return Workings(
+        now=now,
+        me=store.tenure.id,
+        freezes=await store.brakes.standing(now),
+        under_way=await store.brakes.under_way(),
+        under_way_of=await store.brakes.under_way_of(),
+        waiting=await store.brakes.waiting(),
+        buckets=await store.throttles.since(now - _NEWS),
+        members=await store.register.list(),
+        leaders=await store.register.leaders(),
+        in_hand=await store.register.in_hand(),
+    )
+
+
+async def braked(store: stores.Store, policy: brakes.Policy, now: datetime) -> views.Json:
+    """Everything that keeps something from beginning, in one answer."""
+    found = await read(store, now)
+    return {
+        **views.of_freezes(found.freezes),
+        "runs": await _told(store),
+        "quarantined": [_short(run) for run in await store.runs.list(limit=1000, waiting_for=controls.QUARANTINE)],
+        "waiting": dict(found.waiting),
+        "cooling": await _cooling(store, policy, now),
+        "caps": {
+            "per_subscription": policy.caps.per_subscription,
+            "per_region": policy.caps.per_region,
+            "subscriptions": dict(found.under_way_of),
+            "regions": dict(found.under_way),
+        },
+        "azure": [_bucket(key, bucket, now) for key, bucket in sorted(found.buckets.items())],
+    }
+
+
+async def sharing(store: stores.Store, now: datetime) -> views.Json:
+    """Who shares the store: each with its lease, what it leads, and how many runs it has in hand."""
+    found = await read(store, now)
+    return {
+        "store": store.database.place,
+        "instances": [
+            {
+                "id": one.id,
+                "about": one.about,
+                "role": "daemon" if one.daemon else "command line",
+                "started_at": views.time(one.started_at),
+                "lease_until": views.time(one.lease_until),
+                "leads": sorted(stage for stage, leader in found.leaders.items() if leader == one.id),
+                "runs": found.in_hand.get(one.id, 0),
+            }
+            for one in found.members
+        ],
+    }
+
+
+def holder(config: settings.Settings) -> str:
+    """Who holds a store that is one file; empty: nobody, or it is no file."""
+    return locks.holder(config.store.path.absolute()) if config.store.url is None else ""
+
+
+async def _told(store: stores.Store) -> list[views.Json]:
+    """Runs that somebody paused or held, and has not let go since."""
+    found = []
+    for id_ in await store.brakes.told():
+        said = controls.standing(await store.runs.signals(id_))
+        for what, word in (("pause", said.paused), ("hold", said.held)):
+            if word is not None:
+                reason = str(word.payload.get("reason") or "")
+                found.append({"run": id_, "what": what, "by": word.by, "at": views.time(word.at), "reason": reason})
+    return found
+
+
+def _short(run: runs.Run) -> views.Json:
+    return {"run": run.id, "server": run.server_id, "why": run.why, "strikes": run.strikes}
+
+
+async def _cooling(store: stores.Store, policy: brakes.Policy, now: datetime) -> list[views.Json]:
+    found = []
+    for server, past in sorted((await store.brakes.past(now - policy.cooldown)).items()):
+        hot = brakes.cooling(past, policy.cooldown, now)
+        if hot is not None:
+            sentence = brakes.cooled_sentence(*hot, now)
+            found.append({"server": server, "until": views.time(hot[1]), "sentence": sentence})
+    return found
+
+
+def _bucket(key: rows.Key, bucket: throttles.Bucket, now: datetime) -> views.Json:
+    blocked = bucket.blocked_until if bucket.blocked_until is not None and bucket.blocked_until > now else None
+    return {
+        "subscription": key[0],
+        "kind": key[1].value,
+        "told": bucket.remaining,
+        "left": round(throttles.left(bucket, key[1], now)),
+        "seen_at": views.time(bucket.seen_at),
+        "refused_until": views.time(blocked),
+    }
