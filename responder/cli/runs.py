@@ -116,6 +116,9 @@ def _word(topic: str, about: str) -> click.Command:
     if topic == "approve":
         about_loss = "Sign for up to this much lost data, like 40m."
         word = click.option("--accept-loss", default=None, help=about_loss)(word)
+    if topic in ("pause", "hold"):
+        about_end = "How long, like 2h; then it is over by itself. Default: until somebody says so."
+        word = click.option("--for", "lasts", default=None, help=about_end)(word)
     if topic in ("skip", "retry", "go-now"):
         word = click.option("--step", default=None, help="Which step. Default: the one the run is at.")(word)
     word.__doc__ = about
@@ -130,13 +133,15 @@ def _say(config: Path, run_id: str, topic: str, said: dict[str, Any]) -> dict[st
     from responder.store import stores
 
     loaded = settings.load(config)
-    loss = said.get("accept_loss")
+    loss, lasts = said.get("accept_loss"), said.pop("lasts", None)
+    said |= {"for": lasts} if lasts else {}
     word = requests.Word(
         topic=core_runs.Topic(topic),
         by=reach.who(),
         reason=said.get("reason", ""),
         accept_loss=durations.parse(loss, place="--accept-loss") if loss else None,
         step=said.get("step", ""),
+        lasts=durations.parse(lasts, place="--for") if lasts else None,
         key=secrets.token_hex(8),
     )
 
@@ -182,4 +187,10 @@ _word("resume", "Let a paused run go on.")
 _word("retry", "Try a failed step again; a failed run goes on, and so does one in quarantine.")
 _word("skip", "Pass a step over, in your name. Passing over a cut-over ends the run without one.")
 _word("go-now", "End a hold or a back-off now. The guard before a cut-over still stands.")
-_word("hold", "Do not cut over until somebody says approve or go-now.")
+_word(
+    "hold",
+    "Do not cut over until somebody says approve, go-now or release, or --for is over.\n\n"
+    "Holding loses no data, so without --for it never ends by itself: then silence would be a yes. What else a "
+    "cut-over takes (consent, a failing probe, the loss) is asked for after it, too.",
+)
+_word("release", "End a hold, and say nothing else: clock, consent and guard count again.")

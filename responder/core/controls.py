@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from responder.core import errors, runs
@@ -96,7 +97,8 @@ def _rows() -> Mapping[tuple[Phase, runs.Topic], Answer]:
     say(_T.GO_NOW, (_P.OPERATION,), Effect.KEEP, "Azure cannot be hurried; it is asked now how far it is.")
     say(_T.GO_NOW, (_P.PAUSED,), Effect.REFUSE, "It is paused: `responder runs resume` first.")
     say(_T.GO_NOW, (_P.QUARANTINED,), Effect.REFUSE, "It is in quarantine: `responder runs retry` takes it out.")
-    say(_T.HOLD, _LIVE, Effect.KEEP, "It is not cut over before somebody says approve or go-now.")
+    say(_T.HOLD, _LIVE, Effect.KEEP, "It is not cut over before somebody says approve, go-now or release.")
+    say(_T.RELEASE, _LIVE, Effect.KEEP, "No hold stands on it any more; clock, consent and guard count again.")
     return found
 
 
@@ -111,7 +113,7 @@ class Standing:
     cancelled: runs.Signal | None = None
     paused: runs.Signal | None = None
     held: runs.Signal | None = None
-    """Somebody said hold, and nobody has said approve or go-now since."""
+    """Somebody said hold, and nobody has said approve, go-now or release since."""
     skips: Mapping[str, runs.Signal] = field(default_factory=dict)
     """Step id -> who passes it over."""
     hurried: Mapping[str, runs.Signal] = field(default_factory=dict)
@@ -138,11 +140,28 @@ def standing(signals: Sequence[runs.Signal]) -> Standing:
                 skips[step_of(word)] = word
             case _T.HOLD:
                 held, hurried = word, {}
-            case _T.APPROVE:
+            case _T.APPROVE | _T.RELEASE:
                 held = None
             case _T.GO_NOW:
                 held, hurried[step_of(word)] = None, word
     return Standing(cancelled=cancelled, paused=paused, held=held, skips=skips, hurried=hurried)
+
+
+LAPSED = "responder (its time is over)"
+"""Who ends a pause or a hold that was said for a time."""
+
+
+def lapse(word: runs.Signal, said: Standing, now: datetime) -> runs.Signal | None:
+    """The word that ends a pause or a hold whose time is over; None: somebody has ended it before."""
+    ends = {_T.PAUSE: (said.paused, _T.RESUME), _T.HOLD: (said.held, _T.RELEASE)}
+    standing_one, topic = ends.get(word.topic, (None, None))
+    if topic is None or standing_one != word:
+        return None
+    reason = f"the {word.topic} of {word.by} was said until {word.until:%Y-%m-%d %H:%M} UTC"
+    key = f"lapse/{word.topic}/{word.at.isoformat()}"
+    return runs.Signal(
+        run_id=word.run_id, topic=topic, by=LAPSED, at=now, payload={"reason": reason}, key=key
+    )  # fmt: skip
 
 
 def step_of(word: runs.Signal) -> str:

@@ -118,6 +118,8 @@ class Topic(StrEnum):
     SKIP = "skip"
     GO_NOW = "go-now"
     HOLD = "hold"
+    RELEASE = "release"
+    """A hold is over, and nothing else is said."""
     DECISION = "decision"
     """The decision for the server says something new: look again."""
 
@@ -133,6 +135,8 @@ class Signal:
     payload: Mapping[str, Any] = field(default_factory=dict)
     key: str | None = None
     """Of whoever says it: the same word sent twice, because an answer was lost, is kept once. None: not named."""
+    until: datetime | None = None
+    """Of a pause or a hold: when it is over by itself. None: when somebody says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

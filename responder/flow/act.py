@@ -75,6 +75,7 @@ class Act:
     async def _keep_filling(self) -> None:
         while True:
             await braking.run_out(self._store, clock.now())
+            await braking.lapse(self._store, clock.now())
             await self._fill_slots()
             await self._wake.wait(await self._next_wake(), _LONGEST_NAP)
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from responder.core import announcements, brakes, errors, outages, regions
+import structlog
+
+from responder.core import announcements, brakes, controls, errors, outages, regions
 from responder.flow import requests
 from responder.store import stores
+
+_log = structlog.get_logger(__name__)
 
 RESTORE = "restore"
 """The step kind whose failures spend the error budget of a wave."""
@@ -98,6 +102,17 @@ async def run_out(store: stores.Store, now: datetime) -> None:
     for over in await store.brakes.run_out(now):
         told = _told(over, "lifted", f"Not frozen any more: {over.scope.words()}", "Its time is over.", now)
         await store.brakes.lift([over.scope], by=brakes.OURSELVES, why="its time is over", at=now, news=[told])
+
+
+async def lapse(store: stores.Store, now: datetime) -> None:
+    """End the pauses and holds of single runs whose time is over. A freeze, a no or a missing yes stands as it did."""
+    for word in await store.runs.lapsing(now):
+        said = controls.standing(await store.runs.signals(word.run_id))
+        run = await store.runs.get(word.run_id)
+        ending = controls.lapse(word, said, now) if run is not None and not run.state.ended else None
+        await store.runs.lapse(word, ending)
+        if ending is not None:
+            _log.info("run.let-go", run=word.run_id, word=word.topic, by=word.by)
 
 
 async def mind_the_wave(

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from responder import clock
 from responder.core import controls, evidence, playbooks, runs
-from responder.flow import act, wakes
+from responder.flow import act, braking, wakes
 from responder.store import estate, sqlite
 
 _FOR_A_WORD = frozenset({"hold", "watch"})
@@ -56,6 +56,7 @@ class ByHand:
             if clock.ticks() >= look_at:
                 await self._look(run_id)
                 look_at = clock.ticks() + self._looks.every.total_seconds()
+            await braking.lapse(self._store, clock.now())
             run = await self._store.runs.claim(clock.now(), only=run_id)
             if run is not None:
                 run = await self._stage.carry_on(run)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from responder import clock
 from responder import steps as kinds
 from responder.core import brakes, controls, playbooks, runs, servers
+from responder.flow import frozen
 from responder.store import stores
 
 _LOOK_AGAIN = timedelta(minutes=5)
@@ -59,7 +60,7 @@ class Gate:
             return Stop(waiting_for=controls.PAUSE, until=None, why=why)
         if not acts(step.kind, self._kinds):
             return None
-        now, place = clock.now(), await place_of(self._store, run)
+        now, place = clock.now(), await frozen.place_of(self._store, run)
         freeze = brakes.freeze_on(await self._store.brakes.standing(now), place, now, kind=step.kind)
         if freeze is not None:
             until = min(freeze.until or now + _LOOK_AGAIN, now + _LOOK_AGAIN)
@@ -77,12 +78,6 @@ def acts(kind: str, known: Mapping[str, kinds.StepKind] = kinds.KINDS) -> bool:
     return found is not None and found.EFFECT != "read" and not getattr(found, "TELLS", False)
 
 
-async def place_of(store: stores.Store, run: runs.Run) -> brakes.Place:
-    """Where a run acts, for the brakes."""
-    server = await store.estate.server(run.server_id)
-    return brakes.Place(server=run.server_id, region=server.region if server else None, outage=run.outage_id)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What keeps runs from being started by themselves, read once for a turn's decisions."""
@@ -98,9 +93,9 @@ class Held:
 
         The cooldown is for runs that act: waiting an outage out is never held up by it.
         """
-        frozen = brakes.freeze_on(self.freezes, place, self.now)
-        if frozen is not None:
-            return frozen.sentence()
+        held = brakes.freeze_on(self.freezes, place, self.now)
+        if held is not None:
+            return held.sentence()
         if not any(acts(step.kind) for step in playbook.steps):
             return ""
         found = brakes.cooling(self.past.get(place.server, ()), self.cooldown, self.now)
@@ -111,14 +106,3 @@ async def held(store: stores.Store, cooldown: timedelta, now: datetime) -> Held:
     """Read what holds now."""
     freezes, past = await store.brakes.standing(now), await store.brakes.past(now - cooldown)
     return Held(freezes=freezes, past=past, cooldown=cooldown, now=now)
-
-
-async def refuse_frozen(store: stores.Store, run: runs.Run, now: datetime) -> None:
-    """Refuse to start a run while a freeze holds its server.
-
-    Raises:
-        RefusedError: `brake.frozen`, with who holds it, why, until when, and how it is lifted.
-    """
-    held = brakes.freeze_on(await store.brakes.standing(now), await place_of(store, run), now)
-    if held is not None:
-        raise brakes.frozen(held, "Nothing is started")

@@ -9,7 +9,7 @@ from typing import Any
 
 from responder import steps as kinds
 from responder.core import approvals, controls, errors, outages, playbooks, runs, servers
-from responder.flow import gate
+from responder.flow import frozen
 from responder.store import sqlite
 
 
@@ -98,7 +98,7 @@ async def submit(store: sqlite.Store, run: runs.Run) -> runs.Run:
     Raises:
         RefusedError: another run of this server has not ended, or a freeze holds it.
     """
-    await gate.refuse_frozen(store, run, run.created_at)
+    await frozen.refuse(store, run, run.created_at)
     if await store.runs.submit(run) != "created":
         holder = await store.runs.active_for(run.server_id)
         held = holder.id if holder else run.id
@@ -139,6 +139,8 @@ class Word:
     """With skip, retry and go-now: which step. Empty: the one the run is at."""
     key: str | None = None
     """The same word sent twice is kept once."""
+    lasts: timedelta | None = None
+    """With pause and hold: over by itself after so long. None: when somebody says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,8 @@ class Noted:
     """The step that it is about."""
     missing: str = ""
     """What is still missing after it, in a sentence."""
+    braked: str = ""
+    """The freeze that holds the run all the same, with who, why, until when and how it is lifted."""
 
 
 async def say(
@@ -168,6 +172,10 @@ async def say(
     records, signals = await store.runs.steps(run.id), await store.runs.signals(run.id)
     at = run.step or runs.failed_step(run, records) or ""
     answer = controls.answer(run, records.get(at), signals, word.topic)
+    until = _until(word, now)
+    if until is not None and answer.effect is controls.Effect.ALREADY:
+        text, remedy = f"{run.id} is paused already, and that has its own end.", "`responder runs resume` first."
+        raise errors.RefusedError("run.paused", text, remedy=remedy)
     _too_late(run, records, word.topic)
     rules = policy or approvals.Policy()
     if word.topic is runs.Topic.APPROVE:
@@ -182,10 +190,37 @@ async def say(
         revives = answer.effect is controls.Effect.REVIVE
         if revives:
             payload |= {"revived": True, "step": at}
-        said = runs.Signal(run_id=run.id, topic=word.topic, by=word.by, at=now, payload=payload, key=word.key)
+        payload |= {"until": until.isoformat()} if until is not None else {}
+        said = runs.Signal(
+            run_id=run.id, topic=word.topic, by=word.by, at=now, payload=payload, key=word.key, until=until
+        )  # fmt: skip
         await (store.runs.revive(said, at) if revives else store.runs.signal(said))
     missing = approvals.missing_signature(await store.runs.signals(run.id), run.created_by)
-    return Noted(run=await store.runs.get(run.id) or run, answer=answer, step=step, missing=missing)
+    left = await store.runs.get(run.id) or run
+    braked = await _braked(store, left, now) if word.topic in _MOVE_ON else ""
+    return Noted(run=left, answer=answer, step=step, missing=missing, braked=braked)
+
+
+_MOVE_ON = (runs.Topic.APPROVE, runs.Topic.RESUME, runs.Topic.RETRY, runs.Topic.SKIP, runs.Topic.GO_NOW)
+"""Words after which something is expected to begin."""
+
+
+async def _braked(store: sqlite.Store, run: runs.Run, now: datetime) -> str:
+    step = run.playbook.step(run.step or "")
+    held = await frozen.freeze_of(store, run, now, kind=step.kind if step else None)
+    return f"But nothing begins now: {held.sentence()}. {held.remedy()}" if held is not None else ""
+
+
+def _until(word: Word, now: datetime) -> datetime | None:
+    """When a pause or a hold is over by itself."""
+    if word.lasts is None:
+        return None
+    if word.topic not in (runs.Topic.PAUSE, runs.Topic.HOLD):
+        text, remedy = f"{word.topic} has no end.", "Only pause and hold take a time."
+        raise errors.InputError("signal.no-end", text, remedy=remedy, place="for")
+    if word.lasts <= timedelta():
+        raise errors.InputError("signal.time", "That is no time at all.", remedy="Give it like 2h.", place="for")
+    return now + word.lasts
 
 
 async def _bound(store: sqlite.Store, run: runs.Run, records: Mapping[str, runs.StepRecord]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from responder.core import (
     decisions,
     evidence,
     outages,
-    regions,
     restore_times,
     restores,
     runs,
@@ -25,7 +24,7 @@ from responder.core import (
     tolerances,
     witness,
 )
-from responder.flow import facts, pauses
+from responder.flow import facts, frozen, pauses
 from responder.store import codec, journals, sqlite
 from responder.store import outages as store_outages
 
@@ -209,17 +208,11 @@ async def run(store: sqlite.Store, found: runs.Run) -> Json:
             )
     if found.waiting_for == controls.QUARANTINE:
         shown["brakes"].append(f"In quarantine {found.why}: `responder runs retry {found.id}` takes it out.")
-    place = brakes.Place(server=found.server_id, region=await _region(store, found), outage=found.outage_id)
     step = found.playbook.step(found.step or "")
-    held = brakes.freeze_on(await store.brakes.standing(now), place, now, kind=step.kind if step else None)
+    held = await frozen.freeze_of(store, found, now, kind=step.kind if step else None)
     if held is not None:
         shown["brakes"].append(f"{held.sentence()}. {held.remedy()}")
     return shown
-
-
-async def _region(store: sqlite.Store, found: runs.Run) -> regions.RegionName | None:
-    server = await store.estate.server(found.server_id)
-    return server.region if server else None
 
 
 def of_signal(word: runs.Signal) -> Json:
@@ -276,7 +269,7 @@ def of_noted(noted: requests.Noted) -> Json:
     return {
         **of_run(noted.run),
         "effect": noted.answer.effect.value,
-        "answer": " ".join(filter(None, (noted.answer.sentence, noted.missing))),
+        "answer": " ".join(filter(None, (noted.answer.sentence, noted.missing, noted.braked))),
     }
 
 

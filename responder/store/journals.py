@@ -112,6 +112,6 @@ _STEPS = """
 """
 _WORDS = """
     SELECT * FROM signals
-    WHERE run_id IN (SELECT value FROM json_each(:ids)) AND topic IN ('approve', 'decline', 'hold', 'go-now')
+    WHERE run_id IN (SELECT value FROM json_each(:ids)) AND topic IN ('approve', 'decline', 'hold', 'go-now', 'release')
     ORDER BY id
 """

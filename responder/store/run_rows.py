@@ -36,6 +36,10 @@ _REVIVE = """
                     strikes = 0, fence = fence + 1
     WHERE id = :id AND state = 'failed'
 """
+_SAID = """
+    INSERT INTO signals (run_id, topic, by, at, payload, key, until) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING
+"""
 _SETTLE = "UPDATE signals SET settled = 1 WHERE run_id = ? AND settled = 0 AND taken_by <= ?"
 _UNTAKEN = "SELECT * FROM signals WHERE run_id = ? AND settled = 0 AND taken_by IS NULL ORDER BY id"
 _TAKE = "UPDATE signals SET taken_by = ? WHERE run_id = ? AND settled = 0 AND taken_by IS NULL"
@@ -163,13 +167,19 @@ def add_signal(connection: database.Connection, signal: runs.Signal) -> None:
         remedy = "`responder runs list` shows the runs there are."
         raise errors.RefusedError("run.unknown", f"There is no run {signal.run_id}.", remedy=remedy)
     payload, at = codec.dump(dict(signal.payload), codec.MAPPING), codec.stamp(signal.at)
-    added = connection.execute(
-        "INSERT INTO signals (run_id, topic, by, at, payload, key) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (signal.run_id, signal.topic, codec.clean(signal.by), at, payload, signal.key),
-    )
+    row = (signal.run_id, signal.topic, codec.clean(signal.by), at, payload, signal.key, codec.stamp(signal.until))
+    added = connection.execute(_SAID, row)
     if added.rowcount:
         audit.append(connection, audited.said(connection, signal, run))
     connection.execute(_SIGNALLED_SINCE, {"at": at, "id": signal.run_id})
+
+
+def lapse(connection: database.Connection, word: runs.Signal, ending: runs.Signal | None) -> None:
+    """A pause or a hold is over: it is not found again, and the word that ends it is said."""
+    sql = "UPDATE signals SET until = NULL WHERE run_id = ? AND topic = ? AND at = ? AND until IS NOT NULL"
+    connection.execute(sql, (word.run_id, word.topic, codec.stamp(word.at)))
+    if ending is not None:
+        add_signal(connection, ending)
 
 
 def take_signals(connection: database.Connection, run_id: runs.RunId, fence: int) -> list[runs.Signal]:
@@ -207,6 +217,7 @@ def signal(row: database.Row) -> runs.Signal:
         at=codec.moment(row["at"]),
         payload=codec.load(row["payload"], codec.MAPPING),
         key=row["key"],
+        until=codec.moment_or_none(row["until"]),
     )
 
 

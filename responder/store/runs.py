@@ -206,6 +206,20 @@ class Runs:
         rows = await self._base.rows("SELECT * FROM signals WHERE run_id = :run ORDER BY id", {"run": run_id})
         return [run_rows.signal(row) for row in rows]
 
+    async def lapsing(self, now: datetime) -> builtins.list[core_runs.Signal]:
+        """Pauses and holds whose time is over and that nobody has seen to; oldest first."""
+        sql = "SELECT * FROM signals WHERE until IS NOT NULL AND until <= :now ORDER BY until, id LIMIT 500"
+        return [run_rows.signal(row) for row in await self._base.rows(sql, {"now": codec.stamp(now)})]
+
+    async def lapse(self, word: core_runs.Signal, ending: core_runs.Signal | None) -> None:
+        """See to one of them: say the word that ends it, if it takes one. Twice, or by two instances, is once."""
+
+        def lapsed(connection: database.Connection) -> None:
+            audit.hold(connection)
+            run_rows.lapse(connection, word, ending)
+
+        await self._base.execute_transaction(lapsed)
+
     async def take_signals(self, run_id: core_runs.RunId, fence: int) -> builtins.list[core_runs.Signal]:
         """Those nobody has taken, oldest first; none under an old fence.
 

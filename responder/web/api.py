@@ -159,19 +159,20 @@ class Api:
         return answer
 
     async def signal(self, request: web.Request) -> views.Json:
-        """Leave a word: `{"topic", "by", "reason", "accept_loss", "step", "key"}`; topics: see `core.controls`."""
+        """Leave a word: `{"topic", "by", "reason", "accept_loss", "step", "for", "key"}`; see `core.controls`."""
         body = await _object(request)
         topic = _WORDS.get(str(body.get("topic", "")))
         if topic is None:
             raise errors.InputError("signal.unknown", "There is no such topic.", remedy=f"Use {', '.join(_WORDS)}.")
         request[_CALLER].must(*roles.OF_WORDS[topic])
-        loss = body.get("accept_loss")
+        loss, lasts = body.get("accept_loss"), body.get("for")
         word = requests.Word(
             topic=topic,
             by=request[_CALLER].person(body.get("by")),
             reason=str(body.get("reason") or ""),
             accept_loss=durations.parse(str(loss), place="accept_loss") if loss else None,
             step=str(body.get("step") or ""),
+            lasts=durations.parse(str(lasts), place="for") if lasts else None,
             key=str(body["key"])[:200] if body.get("key") else None,
         )
         noted = await requests.say(

@@ -50,6 +50,7 @@ OF_WORDS = {topic: (Role.OPERATOR,) for topic in runs.Topic} | {
     runs.Topic.APPROVE: (Role.APPROVER,),
     runs.Topic.DECLINE: (Role.APPROVER,),
     runs.Topic.HOLD: (Role.OPERATOR, Role.APPROVER),
+    runs.Topic.RELEASE: (Role.OPERATOR, Role.APPROVER),
 }
 """Who may say which word. A hold only ever makes things safer."""
 

@@ -156,6 +156,42 @@ async def test_the_same_word_sent_twice_is_kept_once(scene: Scene):
     assert len(await scene.store.runs.signals(runs.RunId("r"))) == 1
 
 
+async def test_a_pause_for_a_time_ends_by_itself_and_says_so(scene: Scene):
+    await scene.say(Topic.PAUSE, lasts=timedelta(hours=2))
+    await scene.carry_on()
+    scene.time.pass_(hours=1)
+    await braking.lapse(scene.store, scene.time.now)
+    assert await waits_for(scene) == controls.PAUSE
+    scene.time.pass_(hours=1)
+    for _ in range(2):  # by two instances
+        await braking.lapse(scene.store, scene.time.now)
+    await scene.carry_on()
+    assert (await scene.run()).state is runs.State.DONE
+    words = await scene.store.runs.signals(runs.RunId("r"))
+    assert [(word.topic, word.by) for word in words] == [("pause", "ana"), ("resume", controls.LAPSED)]
+
+
+async def test_a_hold_for_a_time_ends_by_itself_and_only_if_nobody_ended_it_before(scene: Scene):
+    await scene.say(Topic.HOLD, lasts=timedelta(hours=2))
+    await scene.say(Topic.RELEASE)
+    await scene.say(Topic.HOLD)
+    scene.time.pass_(hours=3)
+    await braking.lapse(scene.store, scene.time.now)
+    said = controls.standing(await scene.store.runs.signals(runs.RunId("r")))
+    assert said.held is not None, "the second hold was said without an end"
+    assert await scene.store.runs.lapsing(scene.time.now) == [], "and the first is not looked at again"
+
+
+async def test_only_what_holds_a_run_back_may_be_said_for_a_time(scene: Scene):
+    with pytest.raises(errors.InputError, match=r"signal\.no-end"):
+        await scene.say(Topic.GO_NOW, lasts=timedelta(hours=2))
+    with pytest.raises(errors.InputError, match=r"signal\.time"):
+        await scene.say(Topic.HOLD, lasts=timedelta())
+    await scene.say(Topic.PAUSE)
+    with pytest.raises(errors.RefusedError, match=r"resume.*run\.paused"):
+        await scene.say(Topic.PAUSE, lasts=timedelta(hours=2))
+
+
 # cancel
 
 
@@ -318,6 +354,17 @@ async def test_frozen_a_run_by_hand_is_refused_and_told_by_whom(scene: Scene):
     with pytest.raises(errors.RefusedError, match=r"bob froze server r.*a change.*unfreeze --server r") as raised:
         await requests.submit(scene.store, run)
     assert raised.value.error_id == "brake.frozen"
+
+
+@pytest.mark.parametrize("topic", [Topic.RETRY, Topic.SKIP, Topic.GO_NOW, Topic.APPROVE])
+async def test_whoever_moves_a_frozen_run_on_is_told_that_it_is_frozen(scene: Scene, topic: Topic):
+    await scene.freeze(region="eastus", lasts=timedelta(hours=2))
+    noted = await scene.say(topic)
+    assert "But nothing begins now: bob froze East US at" in noted.braked
+    assert "until" in noted.braked
+    assert "unfreeze --region eastus" in noted.braked
+    await scene.lift(region="eastus")
+    assert (await scene.say(topic)).braked == ""
 
 
 async def test_a_brake_without_a_reason_is_refused(scene: Scene):
