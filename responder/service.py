@@ -14,7 +14,7 @@ import contextlib
 import functools
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -39,6 +39,7 @@ from responder.flow import (
     records,
     retention,
     sharing,
+    shelf,
     stages,
     throttling,
     wakes,
@@ -92,7 +93,8 @@ class Parts:
     estate: known_estate.KnownEstate
     """All servers, in memory; one for all stages."""
     registry: steps.Registry
-    library: playbook_files.Library
+    shelf: shelf.Shelf
+    """Every playbook by name; loaded anew when somebody asks for it."""
     clients: clients.Clients
     doors: doors.Doors
     databases: Databases
@@ -100,18 +102,12 @@ class Parts:
     shared_checkpoints: tuple[blob_checkpoints.BlobCheckpoints | None, ...] = ()
     """One for each hub of the settings; None: its checkpoints are in our own store."""
 
-    @property
-    def playbooks(self) -> dict[str, playbooks.Playbook]:
-        """Every playbook by name."""
-        return self.library.playbooks
-
 
 @contextlib.asynccontextmanager
 async def assembled(config: settings.Settings, role: stores.Role = stores.Role.HAND) -> AsyncIterator[Parts]:
     """Build the parts, holding the store's lock or a place among its instances; let go of them in reverse order."""
     registry = steps.discovered(settings.switched_off(config))
-    library = playbook_files.library(config.playbooks, playbook_files.language(registry.kinds, registry.unusable))
-    playbook_files.insist(library, (decisions.WAIT_IT_OUT, decisions.GEO_RESTORE))
+    library = _library(config, registry)
     store = await stores.open_store(config.store, role=role)
     try:
         databases = Databases(config.postgres, config.probes.timeout)
@@ -120,7 +116,8 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
             contextlib.AsyncExitStack() as stack,
         ):
             stack.push_async_callback(databases.dumps.close)
-            await _record_start(config, store, library, role)
+            books = _shelf(config, registry, store, library)
+            await _record_start(config, store, books, role)
             stack.push_async_callback(_record_end, store, role)
             yield Parts(
                 shared_checkpoints=tuple(_shared(hub, cloud, stack) for hub in config.event_hubs),
@@ -128,7 +125,7 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
                 store=store,
                 estate=known_estate.KnownEstate(store, config.tolerance()),
                 registry=registry,
-                library=library,
+                shelf=books,
                 clients=cloud,
                 databases=databases,
                 doors=_doors(config, store, cloud, databases),
@@ -139,12 +136,26 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
         clock.follow(None)
 
 
-async def _record_start(
-    config: settings.Settings, store: stores.Store, library: playbook_files.Library, role: stores.Role
-) -> None:
+async def _record_start(config: settings.Settings, store: stores.Store, books: shelf.Shelf, role: stores.Role) -> None:
     """In the audit: that we begin, and by which settings and playbooks where they are other than before."""
     await store.audit.put([auditing.started(store, role)])
-    await store.audit.put_news(auditing.about_start(config, library.playbooks.values()))
+    await store.audit.put_news(auditing.about_start(config, books.values()))
+
+
+def _library(config: settings.Settings, registry: steps.Registry) -> playbook_files.Library:
+    """All playbooks, those that the daemon starts by itself among them."""
+    found = playbook_files.library(config.playbooks, playbook_files.language(registry.kinds, registry.unusable))
+    playbook_files.insist(found, (decisions.WAIT_IT_OUT, decisions.GEO_RESTORE))
+    return found
+
+
+def _shelf(
+    config: settings.Settings, registry: steps.Registry, store: stores.Store, first: playbook_files.Library
+) -> shelf.Shelf:
+    async def record(books: Sequence[playbooks.Playbook]) -> None:
+        await store.audit.put_news(auditing.about_playbooks(books))
+
+    return shelf.Shelf(functools.partial(_library, config, registry), config.playbooks, record, first)
 
 
 async def _record_end(store: stores.Store, role: stores.Role) -> None:
@@ -238,9 +249,9 @@ def actor(parts: Parts) -> act.Act:
 def assessor(parts: Parts) -> assess.Assess:
     """The stage that decides."""
     rules = assess.Rules(
-        policy=replace(parts.config.policy(), playbooks=frozenset(parts.playbooks)),
+        policy=parts.config.policy(),
         defaults=parts.config.tolerance(),
-        playbooks=parts.playbooks,
+        playbooks=parts.shelf,
         suspicion=parts.config.suspicions(),
         brakes=parts.config.brakes.policy(),
         wave=parts.config.waves.policy(),
@@ -254,7 +265,7 @@ def planner(parts: Parts) -> plans.Planner:
     """What plans runs by hand."""
     return plans.Planner(
         store=parts.store,
-        books=parts.playbooks,
+        books=parts.shelf,
         config=parts.config,
         registry=parts.registry,
     )
@@ -280,22 +291,23 @@ def _ways(config: Sequence[settings.Channel]) -> list[channels.Channel]:
 
 
 async def serve(config: settings.Settings) -> None:
-    """Run the daemon until SIGTERM or SIGINT. Returns after an orderly shutdown.
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP loads the playbooks anew. Returns after an orderly shutdown.
 
     Raises:
         ExceptionGroup: a part failed for good; everything else was stopped first.
     """
     pauses.collect_seldom()
-    stop = asyncio.Event()
+    stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, again.set)
     async with assembled(config, stores.Role.DAEMON) as parts:
-        await _run_until(stop, parts)
+        await _run_until(stop, again, parts)
     _log.info("service.stopped")
 
 
-async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
+async def _run_until(stop: asyncio.Event, again: asyncio.Event, parts: Parts) -> None:
     config, ways = parts.config, _ways(parts.config.channels)
     door = intake.Intake(parts.store.intake, parts.wakes["assess"])
     hubs, reconciler = _hubs(parts, door), reconciliation(parts, door)
@@ -303,6 +315,7 @@ async def _run_until(stop: asyncio.Event, parts: Parts) -> None:
     ears = [*hubs, *_polled(parts, reconciler, door), pushed]
     hearing: dict[str, stages.Job] = {
         "throttling": throttling.Throttling(parts.store, parts.clients.budgets).run,
+        "playbooks": functools.partial(parts.shelf.run, again),
         "reconcile": reconciler.run,
         "listening": listening.Listening(
             ears, config.hearing.policy(), parts.store.outbox, parts.wakes["announce"]
@@ -386,7 +399,8 @@ def _desk(parts: Parts, door: intake.Intake, ears: Sequence[listening.Ear]) -> d
         config=parts.config,
         store=parts.store,
         intake=door,
-        playbooks=parts.playbooks,
+        playbooks=parts.shelf,
+        shelf=parts.shelf,
         registry=parts.registry,
         sources=ears,
         assess=parts.wakes["assess"],

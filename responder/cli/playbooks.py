@@ -24,7 +24,7 @@ _config = click.option(
 
 @click.group()
 def playbooks() -> None:
-    """Playbooks: list, show, lint, plan, schema."""
+    """Playbooks: list, show, lint, plan, reload, schema."""
 
 
 @playbooks.command("list")
@@ -187,6 +187,25 @@ def plan_(name: str, server: str, given: tuple[str, ...], config: Path, as_json:
     logs.configure("warning")
     asked = requests.RunRequest(playbook=name, server=server, by=reach.who(), params=run.params(given))
     plan.show_plan(reach.run(plan.planned(loaded, asked)), as_json)
+
+
+@playbooks.command("reload")
+@reach.with_config
+@reach.with_json
+def reload(config: Path, as_json: bool) -> None:
+    """Have the running daemon load its playbooks anew; runs under way keep theirs.
+
+    All files or none: with a mistake in one, the daemon goes on with those it has, and says so. Other instances that
+    share the store are told each for itself, by this command on their machine, or by SIGHUP.
+    """
+    from responder import settings
+
+    found = reach.run(reach.ask_daemon(settings.load(config), "/api/v1/playbooks/reload", {"by": reach.who()}))
+    if as_json:
+        show.as_json(found)
+        return
+    changed = ", ".join(found["changed"]) or "none is different"
+    click.echo(f"{len(found['playbooks'])} playbooks loaded; changed: {changed}.")
 
 
 @playbooks.command("schema")

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
@@ -71,7 +71,8 @@ class Rules:
 
     policy: decisions.Policy
     defaults: tolerances.Tolerance
-    playbooks: dict[str, playbooks.Playbook]
+    playbooks: Mapping[str, playbooks.Playbook]
+    """May be loaded anew at any time; a turn asks for each when it needs it."""
     suspicion: suspicions.Policy = field(default_factory=suspicions.Policy)
     shadow: shadows.Scope = field(default_factory=shadows.Scope)
     brakes: brakes.Policy = field(default_factory=brakes.Policy)
@@ -141,7 +142,7 @@ class Assess:
     async def turn(self, now: datetime) -> datetime | None:
         """Read, suspect, then decide. Returns when the earliest decision must be taken again; None: nothing is open."""
         await self._reading.turn()
-        policy = await self._beliefs.policy()
+        policy = replace(await self._beliefs.policy(), playbooks=frozenset(self._rules.playbooks))
         ill = await facts.ill(self._store)
         await self._suspect.turn(now, ill)
         known = await facts.turn(self._store, ill, estate=await self._estate.now())

@@ -68,9 +68,15 @@ def about_start(config: settings.Settings, books: Iterable[playbooks.Playbook]) 
 
     The settings name where secrets lie, and hold none.
     """
-    now, document = clock.now(), config.model_dump(mode="json")
+    document = config.model_dump(mode="json")
     parts = {name: _digest(part) for name, part in document.items()}
     entries = [_entry("settings.loaded", "", {"digest": _digest(document), "mode": config.mode, "sections": parts})]
+    return entries + about_playbooks(books)
+
+
+def about_playbooks(books: Iterable[playbooks.Playbook]) -> list[audits.Entry]:
+    """What new runs start from: every playbook by its content."""
+    now, entries = clock.now(), []
     for book in sorted(books, key=lambda each: each.name):
         steps = [f"{step.id}: {step.kind}" for step in book.steps]
         body = {"version": book.version, "title": book.title, "steps": steps}

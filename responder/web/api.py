@@ -40,6 +40,8 @@ class Api:
         app.router.add_get("/api/v1/runs", self._guarded(self.runs))
         app.router.add_post("/api/v1/plans", self._guarded(self.plan))
         app.router.add_post("/api/v1/runs", self._guarded(self.submit, roles.Role.OPERATOR))
+        app.router.add_get("/api/v1/playbooks", self._guarded(self.playbooks))
+        app.router.add_post("/api/v1/playbooks/reload", self._guarded(self.reload, roles.Role.OPERATOR))
         app.router.add_get("/api/v1/brakes", self._guarded(self.brakes))
         app.router.add_get("/api/v1/instances", self._guarded(self.instances))
         app.router.add_get("/api/v1/freezes", self._guarded(self.freezes))
@@ -90,6 +92,19 @@ class Api:
         if run is None:
             raise web.HTTPNotFound(reason="There is no such run.")
         return await views.run(self._store, run)
+
+    async def playbooks(self, _: web.Request) -> views.Json:
+        """The playbooks that new runs start from, by name, with their version."""
+        return {"playbooks": {name: book.version for name, book in sorted(self._desk.playbooks.items())}}
+
+    async def reload(self, request: web.Request) -> views.Json:
+        """Load the playbooks anew: `{"by"}`. With a mistake in one of them, none is, and those loaded before stay."""
+        body = await _object(request)
+        if self._desk.shelf is None:
+            raise web.HTTPServiceUnavailable(reason="Playbooks cannot be loaded anew here.")
+        changed = await self._desk.shelf.reload(request[_CALLER].person(body.get("by")))
+        self._desk.assess.ring()
+        return {**await self.playbooks(request), "changed": changed}
 
     async def brakes(self, _: web.Request) -> views.Json:
         """Everything that keeps something from beginning: freezes, pauses, caps, cooldowns, Azure's budgets."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from responder import settings, steps
 from responder.core import playbooks
-from responder.flow import intake, listening, wakes
+from responder.flow import intake, listening, shelf, wakes
 from responder.store import sqlite
 
 
@@ -23,3 +23,5 @@ class Desk:
     assess: wakes.Wake
     act: wakes.Wake
     registry: steps.Registry = steps.BUILT_IN
+    shelf: shelf.Shelf | None = None
+    """What `playbooks` are taken from, where they can be loaded anew."""

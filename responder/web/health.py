@@ -6,7 +6,7 @@ from aiohttp import web
 
 from responder import clock
 from responder.core import hearing
-from responder.flow import listening, views
+from responder.flow import listening, shelf, views
 from responder.flow import workings as held
 from responder.web import desk, metrics, workings
 
@@ -36,6 +36,7 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
             "hearing": {"state": heard.overall.state.value, "sentence": heard.overall.sentence},
             "sources": [_source(facts, verdict) for facts, verdict in heard.sources],
             "intake": await store.intake.counts(),
+            "playbooks": _playbooks(behind.shelf),
             "frozen": views.of_freezes(await store.brakes.standing(clock.now()))["freezes"],
         }
         return web.json_response(body, status=200 if body["ready"] else 503)
@@ -43,13 +44,27 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
     async def measures(_: web.Request) -> web.Response:
         now = clock.now()
         heard = listening.look(behind.sources, policy, now)
-        more = workings.families(await held.read(store, now))
+        more = [*workings.families(await held.read(store, now)), *workings.playbooks(behind.shelf)]
         text = metrics.render(heard, await store.intake.counts(), now, behind.config.shadow().names, more)
         return web.Response(body=text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", measures)
+
+
+def _playbooks(found: shelf.Shelf | None) -> views.Json | None:
+    """Whether the files are others than what was loaded, and whether they could be loaded at all."""
+    if found is None:
+        return None
+    state, problem = found.state, found.state.problem
+    return {
+        "loaded_at": views.time(state.loaded_at),
+        "loaded": len(found),
+        "unusable": {name: str(error) for name, error in found.library.unusable.items()},
+        "changed_on_disk": state.changed,
+        "problem": str(problem) if problem is not None else None,
+    }
 
 
 def _source(facts: hearing.Facts, verdict: hearing.Verdict) -> views.Json:

@@ -13,6 +13,9 @@ Names and labels are a promise: they are added, never renamed.
     responder_azure_refused_seconds{subscription,kind}for how long Azure has refused more; 0: it has not
     responder_instances{role}                         processes that share the store now, `daemon` or `command line`
     responder_instance_leads{stage}                   1: this process leads that stage
+    responder_playbooks{state}                        how many are `loaded`, and `unusable` on this machine
+    responder_playbooks_changed                       1: their files are others than what was loaded
+    responder_playbooks_broken                        1: the files as they are now cannot be loaded; the last good stay
     responder_instance_runs{instance}                 runs in hand
 """
 
@@ -23,7 +26,7 @@ from collections.abc import Iterator
 from prometheus_client import core
 
 from responder.core import brakes, throttles
-from responder.flow import workings
+from responder.flow import shelf, workings
 
 _Gauge = core.GaugeMetricFamily
 
@@ -38,6 +41,20 @@ def families(found: workings.Workings) -> Iterator[core.Metric]:
     for region, count in found.under_way.items():
         going_on.add_metric([region], count)
     yield from (waiting, going_on, *_budgets(found), *_instances(found))
+
+
+def playbooks(found: shelf.Shelf | None) -> Iterator[core.Metric]:
+    """Of the playbooks that were loaded, and of their files since."""
+    if found is None:
+        return
+    number = _Gauge("responder_playbooks", "Playbooks, by whether they can be used.", labels=["state"])
+    number.add_metric(["loaded"], len(found))
+    number.add_metric(["unusable"], len(found.library.unusable))
+    changed = _Gauge("responder_playbooks_changed", "1: the files are others than what was loaded.")
+    changed.add_metric([], float(found.state.changed))
+    broken = _Gauge("responder_playbooks_broken", "1: the files as they are now cannot be loaded.")
+    broken.add_metric([], float(found.state.problem is not None))
+    yield from (number, changed, broken)
 
 
 def _freezes(found: workings.Workings) -> Iterator[core.Metric]:

@@ -107,9 +107,9 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def daemon(folder: Path, environment: dict[str, str]) -> Iterator[Daemon]:
-    """A daemon that has listed the estate of the cloud."""
-    config = settings(folder, environment)
+def daemon(folder: Path, environment: dict[str, str], **changes: str) -> Iterator[Daemon]:
+    """A daemon that has listed the estate of the cloud. `changes`: sections of its settings, as YAML."""
+    config = settings(folder, environment, **changes)
     with running(folder, "serve", "--config", config, environment=environment) as process:
         wait(lambda: "inventory.refreshed" in (folder / "err").read_text(), process)
         yield Daemon(process=process, config=config, environment=environment, folder=folder)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,8 @@ from tests.cli import clouds, terminal
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory, cloud: dict[str, str]) -> Iterator[clouds.Daemon]:
-    with clouds.daemon(tmp_path_factory.mktemp("daemon"), cloud) as running:
+    books = tmp_path_factory.mktemp("books")
+    with clouds.daemon(tmp_path_factory.mktemp("daemon"), cloud, playbooks=str(books)) as running:
         yield running
 
 
@@ -71,6 +75,43 @@ def test_the_brake_is_held_and_lifted_beside_the_daemon(
     lifted = responder("unfreeze", "--server", "bank", "--reason", "done", *at)
     assert (lifted.code, "not frozen any more" in lifted.out) == (0, True)
     assert responder("freeze", "--list", *at).out == "Nothing is frozen.\n"
+
+
+BOOK = """
+title: Tell somebody
+purpose: Tries whether a playbook is taken anew.
+steps:
+  - {id: tell, do: notify, with: {kind: test, subject: Hello, text: Hello}}
+"""
+
+
+def test_playbooks_are_taken_anew_all_or_none_and_a_mistake_leaves_the_last_good_ones(
+    responder: terminal.Responder, here: dict[str, str], daemon: clouds.Daemon
+):
+    at = ("--config", daemon.config)
+    found = re.search(r"^playbooks: (.*)$", daemon.config.read_text(), re.MULTILINE)
+    assert found is not None
+    book = Path(found[1], "tell.yaml")
+
+    def ready() -> Any:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{(daemon.folder / 'port').read_text().strip()}/readyz"
+        ) as answer:
+            return json.load(answer)["playbooks"]
+
+    before = ready()["loaded"]
+    book.write_text(BOOK)
+    said = responder("playbooks", "reload", *at)
+    assert (said.code, said.out) == (0, f"{before + 1} playbooks loaded; changed: tell.\n")
+    book.write_text(BOOK.replace("notify", "notfy"))
+    responder("playbooks", "reload", *at).complains("playbook.unknown-step", f"{book}:5:20", "notify")
+    assert (ready()["loaded"], ready()["changed_on_disk"]) == (before + 1, True)
+    assert f"{book}:5:20" in ready()["problem"]
+    assert "playbooks.not-loaded" in (daemon.folder / "err").read_text()
+    book.unlink()
+    daemon.process.send_signal(signal.SIGHUP)
+    clouds.wait(lambda: ready()["loaded"] == before, daemon.process)
+    assert (ready()["changed_on_disk"], ready()["problem"]) == (False, None)
 
 
 @pytest.mark.parametrize("id_", ["nosuch", "a/b?c#d", "../../inventory", "é %2e"])
