@@ -102,6 +102,11 @@ class Parts:
     shared_checkpoints: tuple[blob_checkpoints.BlobCheckpoints | None, ...] = ()
     """One for each hub of the settings; None: its checkpoints are in our own store."""
 
+    @property
+    def playbooks(self) -> Mapping[str, playbooks.Playbook]:
+        """Every playbook by name, as last loaded."""
+        return self.shelf
+
 
 @contextlib.asynccontextmanager
 async def assembled(config: settings.Settings, role: stores.Role = stores.Role.HAND) -> AsyncIterator[Parts]:

@@ -104,7 +104,7 @@ async def _alone(
     async with service.assembled(loaded) as parts:
         if await parts.store.estate.count() == 0:
             await service.refresh_inventory(parts)
-        planned = await requests.planned(parts.store, parts.shelf, asked, clock.now())
+        planned = await requests.planned(parts.store, parts.playbooks, asked, clock.now())
         going_on = await requests.left_half_way(parts.store, planned) is not None
         if agreed is not None or not going_on:
             planned = await service.planner(parts).agreed(asked, clock.now(), agreed)
