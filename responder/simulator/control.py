@@ -23,7 +23,7 @@ import pydantic
 from aiohttp import web
 
 from responder.core import regions
-from responder.simulator import cloud, inbox, player, publisher, scenarios, switches
+from responder.simulator import cloud, descriptions, inbox, player, publisher, scenarios, switches
 from responder.simulator import world as worlds
 
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[web.Response]]
@@ -142,7 +142,7 @@ def _plainly(handler: _Handler) -> _Handler:
         try:
             return await handler(request)
         except pydantic.ValidationError as error:
-            return web.json_response({"error": "\n".join(scenarios.complaints("body", error))}, status=400)
+            return web.json_response({"error": "\n".join(descriptions.complaints("body", error))}, status=400)
         except player.NotPlayable as error:
             return web.json_response({"error": str(error)}, status=409)
         except (switches.UnknownFault, _UnknownRegion) as error:

@@ -7,32 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import pydantic
-import yaml
 
-from responder.core import regions
-
-_HERE = "responder.simulator"
+from responder.simulator import descriptions
 
 
 class EstateError(ValueError):
     """An estate file cannot be used. The message names the file, the field and the remedy."""
 
-
-def _region(name: str) -> str:
-    region = regions.find(name)
-    if region is None:
-        raise ValueError(f"'{name}' is not an Azure region; write a programmatic name such as 'eastus2'")
-    return region.name
-
-
-Region = Annotated[str, pydantic.AfterValidator(_region)]
-"""A region in any spelling; kept as its programmatic name."""
 
 ServerName = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{1,61}[a-z0-9])$")]
 
@@ -62,7 +48,7 @@ class _Grouped(_Owned):
 
 
 class ResourceGroup(_Owned):
-    region: Region
+    region: descriptions.Region
     """Where the group's own record lives. While that region is down nothing in the group can be written."""
 
 
@@ -86,7 +72,7 @@ class Server(_Grouped):
     name: ServerName
     """Unique in the world, as the name is its DNS name."""
     kind: Literal["flexible", "single"] = "flexible"
-    region: Region
+    region: descriptions.Region
     tier: Literal["Basic", "Burstable", "GeneralPurpose", "MemoryOptimized"] = "GeneralPurpose"
     sku: str = ""
     """Left out: a small size of the tier."""
@@ -153,11 +139,11 @@ class Estate(_Part):
     dns_zones: tuple[Zone, ...] = ()
     hubs: tuple[Hub, ...] = ()
     servers: tuple[Server, ...] = ()
-    offer_restricted: tuple[Region, ...] = ()
+    offer_restricted: tuple[descriptions.Region, ...] = ()
     """Regions in which these subscriptions may not create servers until Microsoft lets them."""
     new_servers: Literal["real", "handshake"] = "handshake"
     """What stands behind servers that are created empty; copies are as what they are copied from."""
-    core_quotas: Mapping[Region, int] = {}
+    core_quotas: Mapping[descriptions.Region, int] = {}
     """vCores allowed in a region; elsewhere 1000."""
     timing: Timing = Timing()
     limits: Limits = Limits()
@@ -189,45 +175,19 @@ class Estate(_Part):
         return str(part.subscription or self.subscriptions[0].id)
 
 
+_KIND = descriptions.Kind(name="estate", folder="estates", model=Estate, error=EstateError)
+
+
 def load(path: Path) -> Estate:
     """The estate in a YAML file. Raises `EstateError`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise EstateError(f"{path}: cannot be read ({error.strerror}); give the path of an estate file") from error
-    return parse(text, source=str(path))
+    return _KIND.load(path)
 
 
 def load_shipped(name: str) -> Estate:
     """An estate that comes with the package: `small`. Raises `EstateError` that lists them."""
-    folder = resources.files(_HERE) / "estates"
-    file = folder / f"{name}.yaml"
-    if not file.is_file():
-        shipped = ", ".join(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
-        raise EstateError(f"no estate '{name}' comes with the simulator; choose one of: {shipped}")
-    return parse(file.read_text(encoding="utf-8"), source=f"{name}.yaml (shipped)")
+    return _KIND.load_shipped(name)
 
 
 def parse(text: str, *, source: str = "estate") -> Estate:
     """The estate in a YAML text; `source` is what errors call it. Raises `EstateError`."""
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise EstateError(f"{source}: not YAML: {error}") from error
-    try:
-        return Estate.model_validate(raw)
-    except pydantic.ValidationError as error:
-        raise EstateError("\n".join(_complaint(source, dict(e)) for e in error.errors())) from error
-
-
-def _complaint(source: str, error: Mapping[str, object]) -> str:
-    location = error["loc"]
-    assert isinstance(location, tuple)
-    field = ".".join(str(step) for step in location) or "(file)"
-    remedies = {
-        "extra_forbidden": "remove it or correct the spelling",
-        "missing": "add it",
-    }
-    text = str(error["msg"]).removeprefix("Value error, ")
-    remedy = remedies.get(str(error["type"]))
-    return f"{source}: {field}: {text}" + (f"; {remedy}" if remedy else "")
+    return _KIND.parse(text, source=source)

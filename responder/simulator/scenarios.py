@@ -8,29 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import pydantic
-import yaml
 
-from responder.core import regions
-from responder.simulator import bulletins, publisher, switches
+from responder.simulator import bulletins, descriptions, publisher, switches
 from responder.simulator.bulletins import vocabulary
-
-_HERE = "responder.simulator"
 
 
 class ScenarioError(ValueError):
     """A scenario file cannot be used. The message names the file, the field and the remedy."""
-
-
-def _region(name: str) -> str:
-    region = regions.find(name)
-    if region is None:
-        raise ValueError(f"'{name}' is not an Azure region; write a programmatic name such as 'eastus2'")
-    return region.name
 
 
 def _fault_kind(kind: str) -> str:
@@ -40,7 +28,6 @@ def _fault_kind(kind: str) -> str:
         raise ValueError(str(error)) from error
 
 
-Region = Annotated[str, pydantic.AfterValidator(_region)]
 FaultKind = Annotated[str, pydantic.AfterValidator(_fault_kind)]
 Channel = Annotated[str, pydantic.AfterValidator(publisher.check_channel)]
 Landmark: TypeAlias = Literal["region_down", "region_up"]
@@ -120,8 +107,8 @@ class Step(_Part):
     bulletin: Bulletin | None = None
     channels: tuple[Channel, ...] = ()
     times: int = pydantic.Field(default=1, ge=1, le=100)
-    region_down: Region | None = None
-    region_up: Region | None = None
+    region_down: descriptions.Region | None = None
+    region_up: descriptions.Region | None = None
     fault: Mapping[FaultKind, Mapping[str, Any]] | None = None
     """By the names of the control endpoint: `{refuse_capacity: {region: centralus}}`."""
     end: Literal[True] | None = None
@@ -180,43 +167,19 @@ class Scenario(_Part):
         return frozenset(hub for step in self.steps for c in step.channels if (hub := publisher.hub_of(c)) is not None)
 
 
+_KIND = descriptions.Kind(name="scenario", folder="plays", model=Scenario, error=ScenarioError)
+
+
 def load(path: Path) -> Scenario:
     """The scenario in a YAML file. Raises `ScenarioError`."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read ({error.strerror}); give the path of a scenario file") from error
-    return parse(text, source=str(path))
+    return _KIND.load(path)
 
 
 def load_shipped(name: str) -> Scenario:
     """A scenario that comes with the package: `region-outage`, `noise`. Raises `ScenarioError` that lists them."""
-    folder = resources.files(_HERE) / "plays"
-    file = folder / f"{name}.yaml"
-    if not file.is_file():
-        shipped = ", ".join(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
-        raise ScenarioError(f"no scenario '{name}' comes with the simulator; choose one of: {shipped}")
-    return parse(file.read_text(encoding="utf-8"), source=f"{name}.yaml (shipped)")
+    return _KIND.load_shipped(name)
 
 
 def parse(text: str, *, source: str = "scenario") -> Scenario:
     """The scenario in a YAML text; `source` is what errors call it. Raises `ScenarioError`."""
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"{source}: not YAML: {error}") from error
-    try:
-        return Scenario.model_validate(raw)
-    except pydantic.ValidationError as error:
-        raise ScenarioError("\n".join(complaints(source, error))) from error
-
-
-def complaints(source: str, error: pydantic.ValidationError) -> list[str]:
-    """What is wrong with a description, a line each, with the place and, where there is an obvious one, the remedy."""
-    remedies = {"extra_forbidden": "; remove it or correct the spelling", "missing": "; add it"}
-    found = []
-    for one in error.errors():
-        place = ".".join(str(part) for part in one["loc"]) or "(file)"
-        message = one["msg"].removeprefix("Value error, ")
-        found.append(f"{source}: {place}: {message}{remedies.get(one['type'], '')}")
-    return found
+    return _KIND.parse(text, source=source)
