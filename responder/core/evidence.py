@@ -1,7 +1,9 @@
 """What our own probes prove about one server. Azure says that something is wrong; this says whether it is here.
 
-Where the deployment looks from several vantage points, a server is down only if every one fails that ever reached it
-(`combined`). Resource Health is a second witness of the same server. It can make a silence count sooner (`weigh_with`);
+A look goes as deep as it can: handshake, TLS, `SELECT 1` (`answers`). A failure at some depth counts only where that
+depth was reached from here before, and an answer from less deep does not end it: the gateway of a region may live while
+its servers do not. Where the deployment looks from several vantage points, a server is down only if every one fails
+that ever got as deep (`combined`). Resource Health is a second witness of the same server. It can make a silence count sooner (`weigh_with`);
 it never proves anything against a server that answers, or for one that was never reached. What probes and Azure amount
 to together is a table (`STANDINGS`).
 """
@@ -13,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from responder.core import witness
+from responder.core import answers, witness
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -114,7 +116,23 @@ class Probe:
 
     at: datetime
     answered: bool
+    """Something speaks PostgreSQL there. In a `Health`: nothing that was reached before failed."""
     detail: str = ""
+    said: str = ""
+    """The outcome, by its id in `answers.ANSWERS`. Empty: a handshake was all that was tried."""
+    lag: timedelta | None = None
+    """How far a replica was behind its primary. None: not measured, or no replica."""
+
+    @property
+    def outcome(self) -> answers.Answer:
+        """What it amounts to."""
+        return answers.of(self.said, answered=self.answered)
+
+    @property
+    def stands_at(self) -> answers.Depth:
+        """Where a look that was not answered failed."""
+        failed = self.outcome.failed
+        return answers.Depth.DOOR if failed is None else failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +149,15 @@ class Health:
     unsettled_since: datetime | None = None
     """First failed probe of a silence that was proof, as long as it has not answered for long (`Policy.settled`) since.
     None: it is settled."""
+    tls_at: datetime | None = None
+    """When it last agreed on encryption with us. None: never from here."""
+    spoke_at: datetime | None = None
+    """When the server itself last spoke to us, and not only a gateway. None: never from here."""
+
+    def reached(self, depth: answers.Depth) -> bool:
+        """Whether a look from here ever got that deep."""
+        at = {answers.Depth.DOOR: self.last_answer_at, answers.Depth.TLS: self.tls_at}.get(depth, self.spoke_at)
+        return at is not None
 
 
 def observe(
@@ -145,23 +172,58 @@ def observe(
     """
     if health.last is not None and probe.at < health.last.at:
         return health
+    rules, probe = policy or _RULES, _counted(health, probe)
+    if _too_shallow(health, probe, rules):
+        return health
     if longest_gap is not None and health.last is not None and probe.at - health.last.at > longest_gap:
-        health = Health(last_answer_at=health.last_answer_at)
+        health = Health(last_answer_at=health.last_answer_at, tls_at=health.tls_at, spoke_at=health.spoke_at)
+    depth = probe.outcome.reached
+    if depth is not None and depth >= answers.Depth.TLS:
+        spoke = probe.at if depth >= answers.Depth.SERVER else health.spoke_at
+        health = replace(health, tls_at=probe.at, spoke_at=spoke)
     if not probe.answered:
         return replace(health, last=probe, failing_since=health.failing_since or probe.at, answering_since=None)
-    rules, answering, unsettled = policy or _RULES, health.answering_since or probe.at, health.unsettled_since
+    answering, unsettled = health.answering_since or probe.at, health.unsettled_since
     if health.failing_since is not None and probe.at - health.failing_since >= rules.confirm:
         unsettled = unsettled or health.failing_since
     if probe.at - answering >= rules.settled:
         unsettled = None
-    return Health(last=probe, answering_since=answering, last_answer_at=probe.at, unsettled_since=unsettled)
+    return replace(
+        health,
+        last=probe,
+        failing_since=None,
+        answering_since=answering,
+        last_answer_at=probe.at,
+        unsettled_since=unsettled,
+    )
+
+
+def _counted(health: Health, probe: Probe) -> Probe:
+    """The look, as not answered where it failed at a depth that was reached from here before.
+
+    One that never got so deep fails there for reasons of ours: a firewall, a login that was never right.
+    """
+    failed = probe.outcome.failed
+    return replace(probe, answered=False) if failed is not None and health.reached(failed) else probe
+
+
+def _too_shallow(health: Health, probe: Probe, policy: Policy) -> bool:
+    """Whether an answer says nothing about the silence it meets: its failure was seen deeper in, a moment ago.
+
+    Nobody looks that deep any more (the login was taken away): then the answer counts.
+    """
+    last = health.last
+    if last is None or last.answered or not probe.answered or probe.at - last.at > policy.fresh:
+        return False
+    reached = probe.outcome.reached
+    return reached is not None and reached < last.stands_at
 
 
 def combined(vantages: Collection[Health], policy: Policy, now: datetime) -> Health:
     """What several vantage points show together, as if one had seen it.
 
-    Down only if every one fails that ever reached it: one that never did proves nothing, and one that has not looked
-    lately says nothing. An answer to any is an answer.
+    Down only if every one fails that ever got as deep: one that never did proves nothing, and one that has not looked
+    lately says nothing. An answer to any other is an answer.
     """
     answered = max((each.last_answer_at for each in vantages if each.last_answer_at), default=None)
     seeing = seeing_of(vantages, policy, now)
@@ -183,9 +245,17 @@ def combined(vantages: Collection[Health], policy: Policy, now: datetime) -> Hea
 
 
 def seeing_of(vantages: Collection[Health], policy: Policy, now: datetime) -> list[Health]:
-    """Those that have looked lately and have ever reached the server; where none has, those that have looked lately."""
+    """Those that have looked lately and have ever reached the server; where none has, those that have looked lately.
+
+    Where all fail that ever got as deep as one of them fails, only those: the others see a gateway at most.
+    """
     fresh = [each for each in vantages if each.last is not None and now - each.last.at <= policy.fresh]
     reached = [each for each in fresh if each.last_answer_at is not None]
+    silent = [each.last for each in reached if each.last is not None and not each.last.answered]
+    for depth in sorted({last.stands_at for last in silent}, reverse=True):
+        deep = [each for each in reached if each.reached(depth)]
+        if not any(each.last.answered for each in deep if each.last is not None):
+            return deep
     return reached or fresh
 
 

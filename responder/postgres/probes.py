@@ -17,19 +17,30 @@ from responder.core import evidence
 from responder.postgres import addresses
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-_ANSWERS = {b"S": "answers, offers TLS", b"N": "answers, no TLS", b"E": "answers with an error"}
+_OFFERS, _LACKS = "answers, offers TLS", "answers, no TLS"
+_ANSWERS = {b"S": _OFFERS, b"N": _LACKS, b"E": "answers with an error"}
 
 
 async def probe(address: addresses.Address, timeout: timedelta) -> evidence.Probe:
     """Look once. Never raises: whatever goes wrong is a probe that was not answered, and says how."""
     try:
         async with asyncio.timeout(timeout.total_seconds()):
-            detail, answered = await _ask(address)
+            return await _ask(address)
     except TimeoutError:
-        detail, answered = f"no answer within {timeout.total_seconds():g} s", False
+        detail = f"no answer within {timeout.total_seconds():g} s"
     except (OSError, UnicodeError) as error:
-        detail, answered = f"cannot connect: {plain(error)}", False
-    return evidence.Probe(at=clock.now(), answered=answered, detail=detail)
+        detail = f"cannot connect: {plain(error)}"
+    return evidence.Probe(at=clock.now(), answered=False, detail=detail, said="silent")
+
+
+def offers_tls(seen: evidence.Probe) -> bool:
+    """Whether it would go on encrypted."""
+    return seen.detail == _OFFERS
+
+
+def lacks_tls(seen: evidence.Probe) -> bool:
+    """Whether it said that it knows no encryption."""
+    return seen.detail == _LACKS
 
 
 def plain(error: OSError | UnicodeError) -> str:
@@ -41,14 +52,22 @@ def plain(error: OSError | UnicodeError) -> str:
     return error.strerror or str(error) or type(error).__name__
 
 
-async def _ask(address: addresses.Address) -> tuple[str, bool]:
+async def knock(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> evidence.Probe:
+    """Ask the first question on an open connection, which stays open."""
+    writer.write(_SSL_REQUEST)
+    answer = await reader.read(1)
+    if answer in _ANSWERS:
+        return evidence.Probe(at=clock.now(), answered=True, detail=_ANSWERS[answer], said="door")
+    if not answer:
+        detail = "closed the connection without a word"
+        return evidence.Probe(at=clock.now(), answered=False, detail=detail, said="silent")
+    return evidence.Probe(at=clock.now(), answered=False, detail="does not speak PostgreSQL", said="no-postgresql")
+
+
+async def _ask(address: addresses.Address) -> evidence.Probe:
     reader, writer = await asyncio.open_connection(address.host, address.port)
     try:
-        writer.write(_SSL_REQUEST)
-        answer = await reader.read(1)
+        return await knock(reader, writer)
     finally:
         # Not awaited to the end: a dead peer would hold us up, and the bytes said all we wanted.
         writer.transport.abort()
-    if answer in _ANSWERS:
-        return _ANSWERS[answer], True
-    return ("closed the connection without a word" if not answer else "does not speak PostgreSQL"), False

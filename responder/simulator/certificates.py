@@ -11,6 +11,8 @@ from pathlib import Path
 import trustme
 
 NAMES = ("localhost", "127.0.0.1", "::1")
+SERVERS = "*.postgres.database.azure.com"
+"""What PostgreSQL servers are called."""
 
 
 class Authority:
@@ -29,6 +31,12 @@ class Authority:
         """What a listener serves with."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._server.configure_cert(context)
+        return context
+
+    def postgresql_context(self, name: str = SERVERS) -> ssl.SSLContext:
+        """What the gateways before PostgreSQL servers serve with: a certificate made out to that name."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._authority.issue_cert(name).configure_cert(context)
         return context
 
     def client_context(self) -> ssl.SSLContext:

@@ -143,6 +143,10 @@ class Estate(_Part):
     """Regions in which these subscriptions may not create servers until Microsoft lets them."""
     new_servers: Literal["real", "handshake"] = "handshake"
     """What stands behind servers that are created empty; copies are as what they are copied from."""
+    encrypted: bool = False
+    """The servers demand encryption, as Azure's do, by a certificate of the simulator's own authority."""
+    gateways_outlive: bool = False
+    """In a region that is down, gateways go on greeting clients; only the servers behind them are silent."""
     core_quotas: Mapping[descriptions.Region, int] = {}
     """vCores allowed in a region; elsewhere 1000."""
     timing: Timing = Timing()

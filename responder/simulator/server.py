@@ -30,7 +30,7 @@ from responder.simulator import (
 )
 from responder.simulator import world as worlds
 from responder.simulator.amqp import broker as brokers
-from responder.simulator.data import plane
+from responder.simulator.data import gateway, plane
 
 _HOST = "127.0.0.1"
 
@@ -119,14 +119,17 @@ async def running(estate: estates.Estate, options: Options | None = None) -> Asy
     options = options or Options()
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(_folder(options.data_dir))
-        world = await stack.enter_async_context(_world(estate, folder, options))
+        authority = certificates.Authority()
+        gateways = gateway.Manner(
+            tls=authority.postgresql_context() if estate.encrypted else None, outlive=estate.gateways_outlive
+        )
+        world = await stack.enter_async_context(_world(estate, folder, options, gateways))
         broker = await stack.enter_async_context(_broker(world, options))
         publishing = await stack.enter_async_context(_publisher(world, broker, options))
         levers = cloud.Cloud(world, publishing, switches.Switches(world.faults, broker.faults))
         playing = player.Player(options.scenario, levers)
         box = inbox.Inbox()
         desk = control.Control(world=world, cloud=levers, publisher=publishing, player=playing, inbox=box)
-        authority = certificates.Authority()
         http, tls = await stack.enter_async_context(_listening(world, desk, authority, options))
         simulator = Simulator(
             world=world,
@@ -172,7 +175,9 @@ async def _open(simulator: Simulator, options: Options) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _world(estate: estates.Estate, folder: Path, options: Options) -> AsyncIterator[worlds.World]:
+async def _world(
+    estate: estates.Estate, folder: Path, options: Options, gateways: gateway.Manner
+) -> AsyncIterator[worlds.World]:
     servers = None
     if options.data_plane:
         servers = plane.Plane(
@@ -183,6 +188,7 @@ async def _world(estate: estates.Estate, folder: Path, options: Options) -> Asyn
             backup_replication=estate.timing.backup_replication,
             # The two know each other; the plane asks only once the world is there.
             is_down=lambda region: world.region_down(region),
+            gateways=gateways,
         )
     world = worlds.World(estate, data=servers)
     try:

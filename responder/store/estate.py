@@ -180,9 +180,12 @@ def _server(row: database.Row) -> core_servers.Server:
 
 def _look(health: evidence.Health) -> tuple[object, ...]:
     last = health.last
-    times = (health.failing_since, health.answering_since, health.last_answer_at, health.unsettled_since)
+    times = (
+        *(health.failing_since, health.answering_since, health.last_answer_at, health.unsettled_since),
+        *(health.tls_at, health.spoke_at),
+    )
     seen = (codec.stamp(last.at), int(last.answered), codec.clean(last.detail)) if last else (None, None, "")
-    return (*seen, *(codec.stamp(at) for at in times))
+    return (*seen, *(codec.stamp(at) for at in times), last.said if last else "")
 
 
 def _by_server(rows: Sequence[database.Row]) -> dict[core_servers.ServerId, dict[str, evidence.Health]]:
@@ -190,11 +193,13 @@ def _by_server(rows: Sequence[database.Row]) -> dict[core_servers.ServerId, dict
     for row in rows:  # by position, which is faster, in the order of `_LOOKS`
         at = codec.moment_or_none(row[2])
         found.setdefault(row[0], {})[row[1]] = evidence.Health(
-            last=evidence.Probe(at=at, answered=bool(row[3]), detail=row[4]) if at else None,
+            last=evidence.Probe(at=at, answered=bool(row[3]), detail=row[4], said=row[11]) if at else None,
             failing_since=codec.moment_or_none(row[5]),
             answering_since=codec.moment_or_none(row[6]),
             last_answer_at=codec.moment_or_none(row[7]),
             unsettled_since=codec.moment_or_none(row[8]),
+            tls_at=codec.moment_or_none(row[9]),
+            spoke_at=codec.moment_or_none(row[10]),
         )
     return found
 
@@ -226,7 +231,7 @@ _PUT_STATEMENT = """
 """
 _LOOKS = """
     SELECT server_id, vantage, at, answered, detail, failing_since, answering_since, last_answer_at,
-        unsettled_since
+        unsettled_since, tls_at, spoke_at, said
     FROM looks
 """
 _LOOKS_OF = f"{_LOOKS} WHERE server_id IN (SELECT value FROM json_each(:ids))"  # noqa: S608 - literals of this module
@@ -244,10 +249,12 @@ _WELL = f"""
 """  # noqa: S608 - literals of this module
 _PUT_LOOK = """
     INSERT INTO looks
-        (server_id, vantage, at, answered, detail, failing_since, answering_since, last_answer_at, unsettled_since)
+        (server_id, vantage, at, answered, detail, failing_since, answering_since, last_answer_at, unsettled_since,
+        tls_at, spoke_at, said)
     VALUES {rows}
     ON CONFLICT (server_id, vantage) DO UPDATE SET
         at = excluded.at, answered = excluded.answered, detail = excluded.detail,
         failing_since = excluded.failing_since, answering_since = excluded.answering_since,
-        last_answer_at = excluded.last_answer_at, unsettled_since = excluded.unsettled_since
+        last_answer_at = excluded.last_answer_at, unsettled_since = excluded.unsettled_since,
+        tls_at = excluded.tls_at, spoke_at = excluded.spoke_at, said = excluded.said
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responder.core import regions, servers, witness
+from responder.core import evidence, regions, servers, witness
 from responder.store import sqlite
 from tests.contracts import samples
 
@@ -55,6 +55,14 @@ async def test_health_is_kept_for_each_server(store: sqlite.Store) -> None:
     assert await store.estate.health() == {a: samples.health(1), b: samples.health(3, answered=True)}
     assert await store.estate.health([b, samples.server_id("never probed")]) == {b: samples.health(3, answered=True)}
     assert await store.estate.health([]) == {}
+
+
+async def test_how_deep_a_look_got_is_kept(store: sqlite.Store) -> None:
+    a, spoke, newest = samples.server_id("a"), samples.at(1), samples.at(3)
+    last = evidence.Probe(at=newest, answered=False, detail="no answer", said="login-silent")
+    health = evidence.Health(last=last, failing_since=newest, last_answer_at=spoke, tls_at=newest, spoke_at=spoke)
+    await store.estate.put_health({a: health})
+    assert await store.estate.health([a]) == {a: health}
 
 
 def statement(minutes: float, state: witness.State = witness.State.UNAVAILABLE) -> witness.Statement:

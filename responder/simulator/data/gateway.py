@@ -1,17 +1,23 @@
 """The TCP front of a server: what clients connect to, and what falls silent when the server's region is down.
 
 Down, it behaves as a host whose network answers and whose software does not: connections are accepted and nothing is
-said, open ones freeze without an end. Up again, new connections work and the frozen ones are closed.
-It carries bytes and knows nothing of what they mean; `handshake` is the conversation of a server without PostgreSQL.
+said, open ones freeze without an end. One that outlives its servers goes on greeting: it agrees on encryption, and then
+nothing is said. Up again, new connections work and the frozen ones are closed.
+It ends the encryption where there is one, carries bytes, and knows nothing of what they mean; `handshake` is the
+conversation of a server without PostgreSQL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from responder.simulator.data import handshake
 
 Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 """Talks to one client until either side has had enough. The gateway closes the client's connection afterwards."""
@@ -19,10 +25,21 @@ Conversation = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[
 _CHUNK = 65536
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How the gateways of a cloud behave."""
+
+    tls: ssl.SSLContext | None = None
+    """Encryption is demanded, by this certificate. None: there is none."""
+    outlive: bool = False
+    """They go on greeting when the servers behind them are down."""
+
+
 class Gateway:
     """One listening address on 127.0.0.1, at a port that stays the same through outages."""
 
-    def __init__(self, conversation: Conversation, *, frozen: bool = False) -> None:
+    def __init__(self, conversation: Conversation, *, frozen: bool = False, manner: Manner | None = None) -> None:
+        self._manner = manner or Manner()
         self._conversation = conversation
         self._silence = asyncio.Event()
         self._service = asyncio.Event()
@@ -64,13 +81,19 @@ class Gateway:
         try:
             with contextlib.suppress(OSError):  # either side may vanish at any moment
                 if self._service.is_set():
-                    await _first(self._conversation(reader, writer), self._silence.wait())
+                    await _first(self._converse(reader, writer), self._silence.wait())
+                elif self._manner.outlive:
+                    await _first(handshake.greet(reader, writer, self._manner.tls), self._service.wait())
                 if self._silence.is_set():
                     await _first(_ignore(reader), self._service.wait())
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._manner.tls is None or await handshake.greet(reader, writer, self._manner.tls):
+            await self._conversation(reader, writer)
 
 
 def pipe_to(socket: Path) -> Conversation:

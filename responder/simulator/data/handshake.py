@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import struct
 
 _SSL_REQUEST = 80877103
@@ -36,6 +37,29 @@ async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 user = _user(await reader.readexactly(length - 8))
                 writer.write(refusal("28P01", f'password authentication failed for user "{user}"'))
                 await writer.drain()
+
+
+async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: ssl.SSLContext | None) -> bool:
+    """The opening that a gateway leads by itself, up to the encryption. True: encrypted, and the server's turn.
+
+    Without encryption a request for it is answered `N` and nothing follows; a client that does not ask is refused.
+    """
+    with contextlib.suppress(TimeoutError, asyncio.IncompleteReadError):
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while True:
+                _, code = struct.unpack("!II", await reader.readexactly(8))
+                if code == _SSL_REQUEST and tls is not None:
+                    writer.write(b"S")
+                    await writer.start_tls(tls)
+                    return True
+                if code not in (_SSL_REQUEST, _GSS_ENCRYPTION_REQUEST):
+                    break
+                writer.write(b"N")
+                await writer.drain()
+        if tls is not None:
+            writer.write(refusal("28000", "SSL connection is required"))
+            await writer.drain()
+    return False
 
 
 def refusal(sqlstate: str, message: str) -> bytes:

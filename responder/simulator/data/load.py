@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Literal
 
 import asyncpg
 
@@ -27,8 +28,11 @@ insert into orders (amount) select round((5 + 95 * random())::numeric, 2) from b
 class Load:
     """Writes `rows_per_second` rows into `heartbeat` and as many into `orders`."""
 
-    def __init__(self, address: str, credentials: clusters.Credentials, *, rows_per_second: float) -> None:
+    def __init__(
+        self, address: str, credentials: clusters.Credentials, *, rows_per_second: float, encrypted: bool = False
+    ) -> None:
         self._address = address
+        self._encryption: Literal["require", "disable"] = "require" if encrypted else "disable"
         self._credentials = credentials
         self._rate = rows_per_second
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
@@ -67,7 +71,7 @@ class Load:
             user=self._credentials.login,
             password=self._credentials.password,
             database=clusters.DATABASE,
-            ssl=False,
+            ssl=self._encryption,
         )
         self._connection = connection
         try:

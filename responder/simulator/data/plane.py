@@ -50,6 +50,7 @@ class Plane:
         backup_interval: timedelta,
         backup_replication: timedelta,
         is_down: Callable[[str], bool] | None = None,
+        gateways: gateway.Manner | None = None,
     ) -> None:
         """`root` must be missing or empty, and is removed by `close()`.
 
@@ -66,6 +67,7 @@ class Plane:
         self._interval = backup_interval
         self._replication = backup_replication
         self._is_down = is_down or (lambda region: False)
+        self._gateways = gateways or gateway.Manner()
         self._down: set[str] = set()
         self._servers: dict[str, _Server] = {}
         self._coming_or_going: set[str] = set()
@@ -98,7 +100,8 @@ class Plane:
             server = self._enter(name, region, cluster, geo_backup=geo_backup)
         address = await self._put_in_service(name, server)
         if cluster:
-            server.load = load.Load(address, self._credentials, rows_per_second=rows_per_second)
+            encrypted = self._gateways.tls is not None
+            server.load = load.Load(address, self._credentials, rows_per_second=rows_per_second, encrypted=encrypted)
             server.load.start()
         return address
 
@@ -263,7 +266,9 @@ class Plane:
         server = self._servers[name] = _Server(
             region=region,
             cluster=cluster,
-            front=gateway.Gateway(gateway.pipe_to(cluster.socket) if cluster else handshake.refuse, frozen=down),
+            front=gateway.Gateway(
+                gateway.pipe_to(cluster.socket) if cluster else handshake.refuse, frozen=down, manner=self._gateways
+            ),
             vault=vault,
             routine=self._routine(name, region, cluster, vault) if geo_backup and regions.pair_of(region) else None,
         )
