@@ -22,7 +22,7 @@ import structlog
 from responder import channels, clock, playbook_files, settings, steps
 from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
 from responder.channels import log, webhook
-from responder.core import decisions, errors, evidence, playbooks
+from responder.core import decisions, errors, evidence, playbooks, servers, tolerances
 from responder.flow import (
     act,
     announce,
@@ -47,7 +47,7 @@ from responder.flow import (
 )
 from responder.flow import inventory as inventory_stage
 from responder.outward import http, programs
-from responder.postgres import addresses, counts, dumps, probes, verification
+from responder.postgres import addresses, counts, dumps, probes, verification, visits
 from responder.steps import doors
 from responder.store import instances, stores
 from responder.store import intake as rows
@@ -59,9 +59,10 @@ _log = structlog.get_logger(__name__)
 class Databases:
     """PostgreSQL over the wire, by the names servers have."""
 
-    def __init__(self, config: settings.Postgres, timeout: timedelta) -> None:
+    def __init__(self, config: settings.Postgres, looks: settings.Probes) -> None:
         self._book = addresses.AddressBook(config.address_book)
-        self._timeout = timeout
+        self._timeout = timeout = looks.timeout
+        self._trust, self._logins = visits.Trust(looks.ca_file), _logins(looks)
         self._newest_row = config.newest_row
         self.login = None
         if config.user is not None and config.password is not None:
@@ -75,6 +76,21 @@ class Databases:
         """Is it there?"""
         return await probes.probe(self._book.find(fqdn), self._timeout)
 
+    async def visit(self, server: servers.Server) -> evidence.Probe:
+        """Does it work? As deep as a login lets us ask."""
+        asked = tolerances.probe_login(server.tags)
+        wanted = visits.Visit(
+            address=self._book.find(server.fqdn),
+            name=server.fqdn,
+            timeout=self._timeout,
+            login=self._logins.get(asked),
+            replica=server.replica_of is not None,
+        )
+        seen = await visits.visit(wanted, self._trust)
+        if asked is None or asked.lower() == "none" or asked in self._logins:
+            return seen
+        return replace(seen, detail=f"{seen.detail}; its tag outage-probe names no login of the settings")
+
     async def look(self, fqdn: str) -> verification.Look:
         """What does it hold?"""
         return await verification.look(self._book.find(fqdn), self.login, self._newest_row, self._timeout)
@@ -82,6 +98,17 @@ class Databases:
     async def count(self, fqdn: str, since: datetime | None) -> counts.Counts:
         """How many rows does it hold, or has it got since?"""
         return await counts.count(self._book.find(fqdn), self.login, since, self._timeout)
+
+
+def _logins(looks: settings.Probes) -> Mapping[str | None, visits.Login]:
+    """What probes log in with, by the name that a tag gives; None: where there is no tag."""
+    found: dict[str | None, visits.Login] = {
+        name: visits.Login(
+            user=one.user, password=one.password.reveal(), database=one.database, tls=one.tls == "require"
+        )
+        for name, one in looks.logins.items()
+    }
+    return found | ({None: found[looks.login]} if looks.login is not None else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +142,7 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
     library = _library(config, registry)
     store = await stores.open_store(config.store, role=role)
     try:
-        databases = Databases(config.postgres, config.probes.timeout)
+        databases = Databases(config.postgres, config.probes)
         async with (
             clients.open_clients(_endpoints(config.azure, config.brakes.azure_reserve)) as cloud,
             contextlib.AsyncExitStack() as stack,
@@ -286,7 +313,7 @@ def one_run(parts: Parts) -> by_hand.ByHand:
     """What carries out one run and no other, for a run by hand while the daemon is down."""
     probes = parts.config.probes
     looks = by_hand.Looks(
-        probe=parts.databases.probe, every=probes.interval_in_outage, longest_gap=probes.fresh, vantage=probes.vantage
+        probe=parts.databases.visit, every=probes.interval_in_outage, longest_gap=probes.fresh, vantage=probes.vantage
     )
     return by_hand.ByHand(parts.store, actor(parts), looks, parts.wakes["act"])
 
@@ -379,7 +406,13 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         parts.estate,
     )
     watcher = watch.Watch(
-        parts.store, parts.databases.probe, pace, parts.wakes["assess"], vantage=probing.vantage, estate=parts.estate
+        parts.store,
+        parts.databases.probe,
+        pace,
+        parts.wakes["assess"],
+        vantage=probing.vantage,
+        estate=parts.estate,
+        deep=watch.Deep(parts.databases.visit, probing.deep_per_second, probing.deep_interval),
     )
     keeping = config.retention
     cleaner = retention.Retention(parts.store.retention, retention.ages(keeping.ages()), keeping.every)

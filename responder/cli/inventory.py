@@ -34,11 +34,18 @@ def inventory(config: Path, as_json: bool) -> None:
             click.echo(f"{row['name']}: {problem}", err=True)
 
 
+_PLAIN = ("", "door", "tls", "served", "silent")
+"""What a probe that met nothing in particular said."""
+
+
 def _line(row: dict[str, object]) -> tuple[object, ...]:
     tolerance, probe = row["tolerance"], row["probe"]
     assert isinstance(tolerance, dict)
     declared = bool(tolerance["declared"])
-    seen = f"{'answers' if probe['answered'] else 'silent'}, {show.ago(probe['at'])}" if isinstance(probe, dict) else ""
+    seen = ""
+    if isinstance(probe, dict):
+        what = f" ({probe['said']})" if probe["said"] not in _PLAIN else ""
+        seen = f"{'answers' if probe['answered'] else 'silent'}{what}, {show.ago(probe['at'])}"
     return (
         row["name"],
         show.region(str(row["region"])),

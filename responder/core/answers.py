@@ -58,7 +58,7 @@ ANSWERS: Mapping[str, Answer] = {
         "outage; no login was sent.",
     ),
     "tls-broken": _answer(_DOOR, _TLS, "It answers, and does not agree on encryption."),
-    "tls": _answer(_TLS, None, "It agrees on encryption. There is no login for it, so the server behind was not asked."),
+    "tls": _answer(_TLS, None, "It agrees on encryption. No login is given for it, so nobody asked further."),
     "login-silent": _answer(
         _TLS, _SERVER, "The gateway answers, and nobody answers the login: the server behind it does not work."
     ),

@@ -174,7 +174,7 @@ def _over(case: _Case) -> Decision:
     facts, policy, now = case.facts, case.policy, case.now
     up = case.seen.leaning is evidence.Verdict.UP
     answering = facts.health.answering_since if up else None
-    seen = [reasons.say("up" if up else "closed")]
+    seen = [reasons.say("up" if up else "closed"), *(silence.inside(case.seen) if up else ())]
     if answering is not None and facts.health.unsettled_since is not None:
         until = answering + policy.evidence.settled
         seen.append(reasons.say("recovering", until=durations.moment(until, now)))

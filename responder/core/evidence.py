@@ -3,7 +3,9 @@
 A look goes as deep as it can: handshake, TLS, `SELECT 1` (`answers`). A failure at some depth counts only where that
 depth was reached from here before, and an answer from less deep does not end it: the gateway of a region may live while
 its servers do not. Where the deployment looks from several vantage points, a server is down only if every one fails
-that ever got as deep (`combined`). Resource Health is a second witness of the same server. It can make a silence count sooner (`weigh_with`);
+that ever got as deep (`combined`).
+
+Resource Health is a second witness of the same server. It can make a silence count sooner (`weigh_with`);
 it never proves anything against a server that answers, or for one that was never reached. What probes and Azure amount
 to together is a table (`STANDINGS`).
 """

@@ -46,6 +46,7 @@ SENTENCES: Mapping[str, str] = {
     "suspected": "Azure has said nothing: many servers of the region fell silent together, and others answer.",
     "failing": "The server has just stopped answering; a short silence is not an outage.",
     "unknown": "The server has not been probed lately enough to say anything.",
+    "looked-in": "Our newest look at it: {what}",
     "down": "The server does not answer our probes, and did before.",
     "unproven": "The server never answered from here, so its silence proves nothing about the outage.",
     "flapping": "It answered in between, but not for long enough to count as back.",

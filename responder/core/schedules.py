@@ -99,3 +99,26 @@ class Schedule:
                 del self._due[id_]
                 found.append(id_)
         return found
+
+
+class Allowance:
+    """How many looks may go deep: so many a second, and half of what has been saved up is kept for trouble."""
+
+    def __init__(self, per_second: float) -> None:
+        self._rate = per_second
+        self._most = self._left = max(2 * per_second, 2.0)
+        self._at: float | None = None
+
+    def take(self, ticks: float, *, urgent: bool) -> bool:
+        """Whether one may go deep now.
+
+        Args:
+            ticks: seconds by a clock that only goes forward.
+            urgent: its region is in trouble.
+        """
+        spent = max(ticks - self._at, 0.0) if self._at is not None else 0.0
+        self._at, self._left = ticks, min(self._left + spent * self._rate, self._most)
+        if self._left - 1 < (0 if urgent else self._most / 2):
+            return False
+        self._left -= 1
+        return True

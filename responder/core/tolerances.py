@@ -29,6 +29,7 @@ _NAMES = (
     "cost-of-loss",
     "max-copy",
     "mode",
+    "probe",
 )
 _TAGS = tuple(f"outage-{name}" for name in _NAMES)
 
@@ -133,6 +134,14 @@ def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Toler
             *found.mode(),
         ),
     )
+
+
+def probe_login(tags: Mapping[str, str]) -> str | None:
+    """The login that probes of this server use (tag `outage-probe`), by its name in the settings; `none` is no name.
+
+    None: it has no such tag, and the default of the settings counts.
+    """
+    return _Tags(tags).text("probe")
 
 
 class _Tags:

@@ -40,13 +40,23 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far a replica was behind, measured on it while its primary answered."""
+
+    behind: timedelta
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
     """A read replica of the server."""
 
     id: servers.ServerId
     region: regions.RegionName
     lag: timedelta | None = None
-    """How far it was behind when the server fell silent. None: not measured."""
+    """How far it was behind shortly before the server fell silent. None: not measured."""
+    lag_at: datetime | None = None
+    """When that was measured."""
     impaired: bool = False
     """Its region has an outage of its own, or it does not answer."""
 
@@ -61,6 +71,14 @@ class Offer:
     """Azure's own words."""
     free_vcores: int | None = None
     """What the subscription's quota leaves. None: not asked."""
+    needed_by_all: int = 0
+    """What the copies of all servers that share this quota would take together. 0: not known."""
+    size_missing: bool = False
+    """The server's size is not among those that new servers there can have."""
+    no_geo_backup: bool = False
+    """A server there cannot have geo-redundant backup."""
+    no_standby: bool = False
+    """A server there cannot have a standby in another zone."""
     asked_at: datetime | None = None
 
 
@@ -180,6 +198,8 @@ def _geo_restore(server: servers.Server, around: Surroundings, loss: timedelta) 
         remarks.append(_say("arm-impaired", pair=regions.display(pair)))
     if server.zone_region is not None and server.zone_region == server.region:
         remarks.append(_say("dns-zone-in-region", region=regions.display(server.region)))
+    if around.offer is not None and pair is not None:
+        remarks += _doubts_of_the_offer(server, around.offer, regions.display(pair))
     return Way(name=Name.GEO_RESTORE, obstacles=tuple(found), remarks=tuple(remarks), loss=loss)
 
 
@@ -211,6 +231,20 @@ def _against_the_pair(server: servers.Server, around: Surroundings, pair: region
     needed = server.vcores
     if offer is not None and offer.free_vcores is not None and needed is not None and offer.free_vcores < needed:
         found.append(_say("no-quota", pair=there, free=str(offer.free_vcores), needed=str(needed)))
+    return found
+
+
+def _doubts_of_the_offer(server: servers.Server, offer: Offer, pair: str) -> list[Obstacle]:
+    """What may still work, and does not cost anything to try."""
+    found, free, all_ = [], offer.free_vcores, offer.needed_by_all
+    if offer.size_missing:
+        found.append(_say("size-not-offered", size=server.sku, pair=pair))
+    if free is not None and server.vcores is not None and server.vcores <= free < all_:
+        found.append(_say("quota-tight", pair=pair, free=str(free), needed=str(all_)))
+    if offer.no_standby and server.zone_redundant:
+        found.append(_say("no-standby-there", pair=pair))
+    if offer.no_geo_backup:
+        found.append(_say("no-geo-backup-there", pair=pair))
     return found
 
 
@@ -248,6 +282,12 @@ SENTENCES: Mapping[str, str] = {
     "pair-impaired": "The paired region {pair} has an outage of its own; a restore there waits until it ends.",
     "offer-restricted": "PostgreSQL is not offered to this subscription in {pair}{why}; ask Microsoft for access.",
     "no-quota": "The quota in {pair} leaves {free} vCores and the copy needs {needed}; ask for more.",
+    "size-not-offered": "The size {size} is not among those that {pair} offers now, and a geo-restore keeps the size: "
+    "it may be refused. In peace, move the server to a size that both regions offer.",
+    "quota-tight": "The quota in {pair} leaves {free} vCores, and the copies of all servers that share it need "
+    "{needed}: the last may find none; ask for more.",
+    "no-standby-there": "{pair} offers no standby in another zone, so the copy will have none.",
+    "no-geo-backup-there": "{pair} offers no geo-redundant backup, so the copy will have none later either.",
     "private-network": "It lives in a virtual network, so its copy needs a subnet of its own in the paired region, "
     "and that takes a human.",
     "group-in-region": "The resource group for its copy lies in {region} itself and takes no writes while that is "

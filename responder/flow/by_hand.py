@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from responder import clock
-from responder.core import controls, evidence, playbooks, runs
+from responder.core import controls, evidence, playbooks, runs, servers
 from responder.flow import act, braking, wakes
 from responder.store import estate, sqlite
 
@@ -26,8 +26,8 @@ _LONGEST_NAP = timedelta(seconds=1)
 class Looks:
     """How the run's server is looked at."""
 
-    probe: Callable[[str], Awaitable[evidence.Probe]]
-    """One look, by host name."""
+    probe: Callable[[servers.Server], Awaitable[evidence.Probe]]
+    """One look, as deep as it goes."""
     every: timedelta
     longest_gap: timedelta
     """After a longer time without a look a silence begins anew: seen only at its two ends, it proves nothing. Between
@@ -78,7 +78,7 @@ class ByHand:
             return
         vantage = self._looks.vantage
         before = (await self._store.estate.health([server.id], vantage)).get(server.id, evidence.Health())
-        probe = await self._looks.probe(server.fqdn)
+        probe = await self._looks.probe(server)
         after = evidence.observe(before, probe, longest_gap=self._looks.longest_gap)
         await self._store.estate.put_health({server.id: after}, vantage)
 

@@ -293,7 +293,6 @@ def of_server(
     said: witness.Statement | None = None,
 ) -> Json:
     """A server of the estate: what its owner declared, what our probes last saw, what Resource Health last said."""
-    last = health.last if health else None
     return {
         "id": server.id,
         "name": server.name,
@@ -310,8 +309,26 @@ def of_server(
         "seen_at": time(server.seen_at),
         "copy_of": server.tags.get(restores.SOURCE_TAG),
         "tolerance": _tolerance(tolerance),
-        "probe": {"at": time(last.at), "answered": last.answered, "detail": last.detail} if last else None,
+        "probe": _probe(health),
         "resource_health": of_statement(said),
+    }
+
+
+def _probe(health: evidence.Health | None) -> Json | None:
+    """The newest look, and the depths that were ever reached from here."""
+    last = health.last if health else None
+    if health is None or last is None:
+        return None
+    return {
+        "at": time(last.at),
+        "answered": last.answered,
+        "detail": last.detail,
+        "said": last.said,
+        "reached_at": {
+            "door": time(health.last_answer_at),
+            "tls": time(health.tls_at),
+            "server": time(health.spoke_at),
+        },
     }
 
 

@@ -3,7 +3,9 @@
     schedule ──due──► probes, a few hundred at a time ──► looks of this vantage point, written in batches ──► assess
 
 A server that was never reached from here proves nothing by not answering, so the baseline is half of the evidence. A
-hundred thousand servers need neither as many sockets nor as many tasks: who is due waits in the schedule.
+hundred thousand servers need neither as many sockets nor as many tasks: who is due waits in the schedule. Most looks
+only knock (SSLRequest); some go deep (TLS, login, SELECT 1), which costs twenty times as much: every look at a server
+that fails, and of the others as many as are allowed.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from responder import clock
-from responder.core import estates, evidence, regions, schedules, servers
+from responder.core import answers, estates, evidence, regions, schedules, servers, ways
 from responder.flow import known_estate, pauses, wakes
 from responder.store import estate as rows
 from responder.store import sqlite
@@ -35,6 +38,20 @@ _TOLD_ONE_BY_ONE = 50
 _STEPPED = timedelta(minutes=1)
 """A clock that goes back by more was stepped."""
 
+_FRESH_LAG = timedelta(minutes=3)
+"""How long ago the primary must have answered for the lag of its replica to be one of peace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """Looks that go as deep as they can."""
+
+    look: Callable[[servers.Server], Awaitable[evidence.Probe]]
+    per_second: float
+    """At servers that do not fail; those that do are always looked at so."""
+    every: timedelta
+    """Between two at one server in peace."""
+
 
 class Watch:
     """Probes what is due, folds the results into each server's health, and wakes the assessment when one changed."""
@@ -48,9 +65,14 @@ class Watch:
         *,
         vantage: str = rows.HERE,
         estate: known_estate.KnownEstate | None = None,
+        deep: Deep | None = None,
     ) -> None:
         self._store = store
         self._probe = probe
+        self._deep = deep
+        self._allowance = schedules.Allowance(deep.per_second if deep else 0)
+        self._deep_at: dict[servers.ServerId, float] = {}
+        self._failing: set[servers.ServerId] = set()
         self._pace = pace
         self._assess = assess
         self._vantage = vantage
@@ -131,7 +153,11 @@ class Watch:
         hot = frozenset(outage.region for outage in await self._store.outages.open())
         estate = await self._known.now()
         if estate is not self._estate:
-            self._schedule.forget([server.id for server in self._estate if server.id not in estate])
+            gone = [server.id for server in self._estate if server.id not in estate]
+            self._schedule.forget(gone)
+            self._failing.difference_update(gone)
+            for id_ in gone:
+                self._deep_at.pop(id_, None)
             new = [server for server in estate if server.fqdn and server.id not in self._estate]
             new += [
                 server for server in estate if server.fqdn and (old := self._estate.get(server.id)) and not old.fqdn
@@ -145,8 +171,23 @@ class Watch:
 
     async def _look(self, server: servers.Server) -> None:
         async with self._slots:
-            seen = await self._probe(server.fqdn)
+            ticks = clock.ticks()
+            if self._deep is not None and self._goes_deep(server, ticks):
+                self._deep_at[server.id] = ticks
+                seen = await self._deep.look(server)
+            else:
+                seen = await self._probe(server.fqdn)
         self._seen.append((server, seen))
+
+    def _goes_deep(self, server: servers.Server, ticks: float) -> bool:
+        """A failing server is always asked all it can be asked: an answer at its door would not be enough."""
+        if server.id in self._failing:
+            return True
+        assert self._deep is not None
+        last, urgent = self._deep_at.get(server.id), server.region in self._hot
+        if last is not None and not urgent and ticks - last < self._deep.every.total_seconds():
+            return False
+        return self._allowance.take(ticks, urgent=urgent)
 
     async def _write(self, now: datetime) -> None:
         """Fold what was seen into what is known, many at a time, and plan the next look at each."""
@@ -154,6 +195,7 @@ class Watch:
         for batch in pauses.batches(seen, _BATCH):
             ids = [server.id for server, _ in batch]
             before = await self._store.estate.health(ids, self._vantage)
+            batch = [(server, probe) for server, probe in batch if self._tells(server, probe, before, now)]
             gap = 2 * self._pace.interval(len(self._estate))
             after = {
                 server.id: evidence.observe(
@@ -162,9 +204,48 @@ class Watch:
                 for server, probe in batch
             }
             await self._store.estate.put_health(after, self._vantage)
+            await self._keep_lags(batch, now)
             for server, _ in batch:
+                failing = after[server.id].failing_since is not None
+                (self._failing.add if failing and self._deep else self._failing.discard)(server.id)
                 self._plan(server, after[server.id], now, first=server.id not in before)
             self._tell([(server, before.get(server.id, evidence.Health()), after[server.id]) for server, _ in batch])
+
+    def _tells(
+        self,
+        server: servers.Server,
+        probe: evidence.Probe,
+        before: Mapping[servers.ServerId, evidence.Health],
+        now: datetime,
+    ) -> bool:
+        """Whether a look says anything. A knock says nothing about a failure behind the door, which an earlier life of
+        ours may have seen: then it is looked at again at once, deep."""
+        known = before.get(server.id)
+        if self._deep is None or known is None or known.last is None or known.last.answered or not probe.answered:
+            return True
+        if server.id in self._failing or known.last.stands_at is answers.Depth.DOOR:
+            return True
+        self._failing.add(server.id)
+        if server.id in self._estate:
+            self._schedule.put(server.id, now, sharp=True)
+        return False
+
+    async def _keep_lags(self, batch: Sequence[tuple[servers.Server, evidence.Probe]], now: datetime) -> None:
+        """How far replicas were behind while their primaries answered; after that the figure means nothing."""
+        measured = {
+            server.id: (server.replica_of, probe)
+            for server, probe in batch
+            if server.replica_of is not None and probe.lag is not None
+        }
+        if not measured:
+            return
+        primaries = await self._store.estate.health([primary for primary, _ in measured.values()], self._vantage)
+        found = {}
+        for id_, (primary, probe) in measured.items():
+            last = primaries[primary].last if primary in primaries else None
+            if probe.lag is not None and last is not None and last.answered and now - last.at <= _FRESH_LAG:
+                found[id_] = ways.Lag(behind=probe.lag, at=probe.at)
+        await self._store.peacetime.put_lags(found)
 
     def _plan(self, server: servers.Server, health: evidence.Health, now: datetime, *, first: bool) -> None:
         since = health.failing_since

@@ -177,9 +177,7 @@ async def _log_in(to: Visit, login: Login, trust: Trust) -> evidence.Probe:
 
 
 @contextlib.asynccontextmanager
-async def _connected(
-    to: Visit, login: Login, trust: Trust
-) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+async def _connected(to: Visit, login: Login, trust: Trust) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     seconds = to.timeout.total_seconds()
     connection = await asyncpg.connect(
         host=to.address.host,

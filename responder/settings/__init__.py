@@ -26,7 +26,7 @@ from responder.core import (
     tolerances,
 )
 from responder.settings.control import Approvals, Brakes
-from responder.settings.deciding import Belief, Decision, Probes, Suspicion, Tolerance
+from responder.settings.deciding import Belief, Decision, ProbeLogin, Probes, Suspicion, Tolerance
 from responder.settings.fields import Duration, Part, Region, Secret, ZoneName
 from responder.settings.keeping import Retention
 from responder.settings.places import Azure, Channel, DnsZone, Postgres, Restore, Store
@@ -57,6 +57,7 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
     "MonitorEntra",
     "Part",
     "Postgres",
+    "ProbeLogin",
     "Probes",
     "Rate",
     "Reconciliation",

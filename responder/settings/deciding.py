@@ -5,12 +5,37 @@ servers whose owners declared none. Decides nothing.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 import pydantic
 
 from responder.core import outage_lengths, tolerances
 from responder.settings import fields
+
+
+def _login_name(name: str) -> str:
+    if name != name.strip() or name.lower() in ("", "none"):
+        raise ValueError("a login is named by a word that is not `none`")
+    return name
+
+
+LoginName = Annotated[str, pydantic.AfterValidator(_login_name)]
+
+
+class ProbeLogin(fields.Part):
+    """What a probe may log in with, to ask `SELECT 1`. A role of its own, that may connect and nothing else."""
+
+    user: str
+    """Name of the role. No default. On servers that are read replicas, its probes measure the lag as well; so that they
+    can tell an idle primary from a broken stream, grant it `pg_read_all_stats`."""
+    password: fields.Secret
+    """Of that role. No default. `responder run` reads it, too, so it must lie where the command line can read it."""
+    database: str = "postgres"
+    """Which database it connects to. Every server has the default."""
+    tls: Literal["require", "disable"] = "require"
+    """`require`: the login is sent encrypted or not at all, as Azure's servers demand. `disable`: in the clear, for the
+    simulator."""
 
 
 class Probes(fields.Part):
@@ -38,6 +63,27 @@ class Probes(fields.Part):
     connectivity must never move a database."""
     fresh: fields.Duration = timedelta(minutes=2)
     """A probe older than this proves nothing. Twice the interval in peace: one probe may come late."""
+    logins: dict[LoginName, ProbeLogin] = pydantic.Field(default_factory=dict)
+    """Logins by a name of yours, for probes that ask the server itself and not only the gateway before it. A server
+    chooses one by its tag `outage-probe=NAME`, or none by `outage-probe=none`. Empty: no probe logs in."""
+    login: str | None = None
+    """Which of `logins` counts for servers without that tag. None: those are not logged in to."""
+    ca_file: Path | None = None
+    """PEM file of the authorities whose certificates are believed; then name and date are checked, too, and no login
+    goes past one that is not good. None: not checked, so whoever can stand between us and a server can read what a
+    login sends."""
+    deep_per_second: float = pydantic.Field(default=25, gt=0, le=10_000)
+    """Probes in a second that go deeper than the first question (TLS, login, `SELECT 1`), at servers that do not fail;
+    one that fails is always asked all. 25: a tenth of a core. Half of it is kept for regions in trouble."""
+    deep_interval: fields.Duration = timedelta(minutes=5)
+    """Between two deep probes of a server in peace, at least. 5 minutes: a login leaves a line in the server's log
+    where connections are logged. In trouble, as often as `deep_per_second` allows."""
+
+    @pydantic.model_validator(mode="after")
+    def _known(self) -> Probes:
+        if self.login is not None and self.login not in self.logins:
+            raise ValueError("`login` names none of `logins`")
+        return self
 
 
 class Suspicion(fields.Part):

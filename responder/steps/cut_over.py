@@ -88,8 +88,7 @@ async def _obstacle(ctx: doors.Context) -> runs.Outcome | None:
 
 async def _obstacle_promoted(ctx: doors.Context) -> runs.Outcome | None:
     """A server that came back in between has gone on taking rows, which the promoted one lacks."""
-    probe = await ctx.doors.databases.probe(ctx.situation.server.fqdn)
-    if not probe.answered:
+    if not await guard.answers(ctx):
         return None
     why = "it answers again, so applications are not sent away from it; its replica was promoted and follows it no more"
     return runs.Done(output={"verdict": "not-needed", "why": why})

@@ -113,7 +113,9 @@ class Counts(Protocol):
 class Databases(Protocol):
     """PostgreSQL over the wire."""
 
-    async def probe(self, fqdn: str) -> evidence.Probe: ...
+    async def visit(self, server: servers.Server) -> evidence.Probe:
+        """One look, as deep as it goes."""
+        ...
 
     async def look(self, fqdn: str) -> Look: ...
 

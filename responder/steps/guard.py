@@ -28,7 +28,7 @@ async def obstacle(
     policy, facts = ctx.doors.rules.policy, ctx.situation.facts
     if ctx.situation.said.held is not None:
         return runs.Wait(until=ctx.now + policy.review, topic="hold")
-    probe = await ctx.doors.databases.probe(ctx.situation.server.fqdn)
+    probe = await ctx.doors.databases.visit(ctx.situation.server)
     if facts is None:
         return _by_hand(ctx, probe, recovery_point, unmeasured)
     # A silence that was only looked at long ago and just now proves nothing in between.
@@ -45,6 +45,15 @@ async def obstacle(
         # What is there stays as it is; the next decision says whether to try again or to stand down.
         return runs.Wait(until=ctx.now + policy.review, topic="decision")
     return None
+
+
+async def answers(ctx: doors.Context) -> bool:
+    """Whether the run's server answers at this very moment: itself, where we ever got further than its gateway."""
+    facts, probe = ctx.situation.facts, await ctx.doors.databases.visit(ctx.situation.server)
+    if facts is None:
+        return probe.answered
+    last = evidence.observe(facts.health, probe, policy=ctx.doors.rules.policy.evidence).last
+    return last is not None and last.answered
 
 
 def _by_hand(

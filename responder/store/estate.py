@@ -220,6 +220,7 @@ _REMOVE = (
     "DELETE FROM servers WHERE id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM looks WHERE server_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM statements WHERE server_id IN (SELECT value FROM json_each(:ids))",
+    "DELETE FROM lags WHERE server_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM configurations WHERE server_id IN (SELECT value FROM json_each(:ids))",
     "UPDATE versions SET number = number + 1 WHERE name = 'estate'",
     """UPDATE versions SET number = (SELECT number FROM versions WHERE name = 'estate')

@@ -21,6 +21,7 @@ from responder.store import (
     locks,
     outages,
     outbox,
+    peacetime,
     polls,
     retention,
     runs,
@@ -57,6 +58,7 @@ class Store:
     outbox: outbox.Outbox
     polls: polls.Polls
     configurations: configurations.Configurations
+    peacetime: peacetime.Peacetime
     brakes: brakes.Brakes
     asks: asks.Asks
     retention: retention.Retention
@@ -94,6 +96,7 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         outbox=outbox.Outbox(base),
         polls=polls.Polls(base),
         configurations=configurations.Configurations(base),
+        peacetime=peacetime.Peacetime(base),
         brakes=brakes.Brakes(base),
         asks=asks.Asks(base),
         retention=retention.Retention(base),

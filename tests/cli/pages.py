@@ -15,6 +15,7 @@ from responder import settings
 from responder.cli import replay as command
 from responder.cli.replay import history, picture
 from responder.core import (
+    answers,
     cutovers,
     decisions,
     outages,
@@ -78,11 +79,28 @@ def appendix() -> str:
     return "".join(["| id | sentence |\n|---|---|\n", *(f"| `{id_}` | {text} |\n" for id_, text in rows)])
 
 
+_DEPTHS = {None: "nothing", 0: "the door", 1: "encryption", 2: "the server"}
+
+
+def outcomes() -> str:
+    """What each outcome of a probe proves."""
+    codes: dict[str, list[str]] = {}
+    for code, said in answers.CODES.items():
+        codes.setdefault(said, []).append(code if len(code) > 2 else f"{code}...")
+    rows = []
+    for said, answer in answers.ANSWERS.items():
+        name = f"`{said}`" + (f" ({', '.join(codes[said])})" if said in codes else "")
+        counts = "-" if answer.failed is None else f"as silence, where {_DEPTHS[answer.failed]} was reached before"
+        rows.append(f"| {name} | {_DEPTHS[answer.reached]} | {counts} | {answer.text} |\n")
+    return "".join(["| outcome | it got as far as | counts | |\n|---|---|---|---|\n", *rows])
+
+
 PARTS: Sequence[tuple[str, str, Callable[[], str]]] = (
     ("README.md", "replay", table),
     ("deploy/how-it-decides.md", "orders", orders),
     ("deploy/how-it-decides.md", "billing", billing),
     ("deploy/how-it-decides.md", "reasons", appendix),
+    ("deploy/listening.md", "outcomes", outcomes),
 )
 
 

@@ -1,4 +1,4 @@
-"""How deep a look got, and what follows: a gateway that answers is not the server behind it, nor its silence an outage."""
+"""How deep a look got, and what follows: a gateway that answers is not the server behind it."""
 
 from __future__ import annotations
 

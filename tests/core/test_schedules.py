@@ -107,3 +107,16 @@ def test_nobody_is_taken_twice_or_before_the_time_or_beyond_the_number(
     assert len(taken) == len(set(taken)) == min(most, len(ready))
     assert set(taken) <= ready
     assert len(schedule) == len(due) - len(taken)
+
+
+def test_half_of_what_may_go_deep_is_kept_for_trouble():
+    allowance = schedules.Allowance(10)
+    calm = sum(allowance.take(0, urgent=False) for _ in range(30))
+    urgent = sum(allowance.take(0, urgent=True) for _ in range(30))
+    assert (calm, urgent) == (10, 10)
+    assert sum(allowance.take(1, urgent=True) for _ in range(30)) == 10
+
+
+def test_a_slow_allowance_still_lets_one_go_deep_now_and_then():
+    allowance = schedules.Allowance(0.1)
+    assert [allowance.take(at, urgent=False) for at in (0, 1, 11, 22, 23)] == [True, False, True, True, False]

@@ -109,12 +109,13 @@ class Databases:
 
     def __init__(self) -> None:
         self.answered = False
+        self.said = ""
         self.seen = verification.Look(answers=True, sql=True, newest_row=cases.BEGAN - timedelta(minutes=20))
         self.looked_at: list[str] = []
         self.counted: dict[str, counts.Counts] = {}
 
-    async def probe(self, fqdn: str) -> evidence.Probe:
-        return evidence.Probe(at=NOW, answered=self.answered)
+    async def visit(self, server: servers.Server) -> evidence.Probe:
+        return evidence.Probe(at=NOW, answered=self.answered, said=self.said)
 
     async def count(self, fqdn: str, since: datetime | None) -> counts.Counts:
         return self.counted.get(fqdn, counts.Counts(rows={}, why="It does not answer."))

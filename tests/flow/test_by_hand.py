@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import evidence, playbooks, runs, tolerances
+from responder.core import evidence, playbooks, runs, servers, tolerances
 from responder.flow import act, by_hand, wakes
 from responder.store import sqlite
 from tests.contracts import samples
@@ -18,7 +18,7 @@ from tests.flow import steps
 HOLDS = dataclasses.replace(samples.PLAYBOOK, steps=(playbooks.Step(id="hold", kind="hold"),))
 
 
-async def silence(fqdn: str) -> evidence.Probe:
+async def silence(server: servers.Server) -> evidence.Probe:
     return evidence.Probe(at=clock.now(), answered=False)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import evidence, servers
+from responder.core import evidence, servers, ways
 from responder.flow import wakes, watch
 from responder.store import sqlite
 from tests.contracts import samples
@@ -258,3 +258,125 @@ async def test_it_looks_again_and_again_until_cancelled(store: sqlite.Store, wir
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+# Some looks only knock, some go deep.
+
+
+class Deep:
+    """Servers behind a gateway that always answers; `said` is what comes from inside."""
+
+    def __init__(self) -> None:
+        self.said = "served"
+        self.lag: timedelta | None = None
+        self.asked: list[str] = []
+
+    async def look(self, server: servers.Server) -> evidence.Probe:
+        self.asked.append(server.name)
+        return evidence.Probe(at=clock.now(), answered=True, said=self.said, lag=self.lag)
+
+
+async def knock(_: str) -> evidence.Probe:
+    return evidence.Probe(at=clock.now(), answered=True, said="door")
+
+
+@pytest.fixture
+def inside() -> Deep:
+    return Deep()
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch, time: Any) -> None:
+    began = time.now
+    monkeypatch.setattr(clock, "ticks", lambda: (time.now - began).total_seconds())
+
+
+def deep_watch(store: sqlite.Store, inside: Deep, per_second: float = 100, every: float = 0) -> watch.Watch:
+    deep = watch.Deep(inside.look, per_second, timedelta(seconds=every))
+    return watch.Watch(store, knock, PACE, Bell(), deep=deep)
+
+
+async def health_of(store: sqlite.Store, name: str) -> evidence.Health:
+    return (await store.estate.health())[samples.server_id(name)]
+
+
+async def test_a_server_that_fails_inside_is_asked_all_at_every_look(
+    store: sqlite.Store, inside: Deep, time: Any, ticking: None
+):
+    await estate(store, "a")
+    stage = deep_watch(store, inside, every=60)
+    for said in ("served", "login-silent", "login-silent", "login-silent"):
+        inside.said = said
+        await stage.turn(time.now)
+        time.pass_(seconds=61)
+    assert inside.asked == ["a"] * 4
+    stage = deep_watch(store, inside, every=3600)
+    for _ in range(3):
+        await stage.turn(time.now)
+        time.pass_(seconds=61)
+    assert inside.asked == ["a"] * 7
+    health = await health_of(store, "a")
+    assert health.failing_since is not None
+    assert health.last is not None
+    assert (health.last.said, health.last.answered) == ("login-silent", False)
+
+
+async def test_a_knock_after_a_restart_does_not_end_a_silence_behind_the_door(
+    store: sqlite.Store, inside: Deep, time: Any, ticking: None
+):
+    (server,) = await estate(store, "a")
+    before = evidence.observe(evidence.Health(), evidence.Probe(at=time.now, answered=True, said="served"))
+    failed = evidence.Probe(at=time.pass_(minutes=1), answered=True, said="login-silent")
+    failing = evidence.observe(before, failed)
+    await store.estate.put_health({server.id: failing})
+    inside.said = "login-silent"
+    time.pass_(minutes=30)
+    stage = deep_watch(store, inside, per_second=0.0001)
+    stage._allowance.take(clock.ticks(), urgent=True)  # nothing is left for looks that go deep
+    await stage.turn(time.now)
+    assert (await health_of(store, "a"), inside.asked) == (failing, [])
+    await stage.turn(time.now)
+    assert inside.asked == ["a"]
+    assert (await health_of(store, "a")).failing_since is not None
+
+
+async def test_in_peace_a_server_is_looked_into_once_an_interval(
+    store: sqlite.Store, inside: Deep, time: Any, ticking: None
+):
+    await estate(store, "a")
+    stage = deep_watch(store, inside, every=240)
+    for _ in range(6):
+        assert await stage.turn(time.now) == 1
+        time.pass_(seconds=70)
+    assert inside.asked == ["a", "a"]
+
+
+async def test_in_trouble_as_often_as_is_allowed(store: sqlite.Store, inside: Deep, time: Any, ticking: None):
+    await estate(store, *"abcdef")
+    await store.outages.put([samples.outage(region="eastus")])
+    stage = deep_watch(store, inside, per_second=0.5, every=3600)
+    await stage.turn(time.now)
+    assert len(inside.asked) == 2
+    for _ in range(4):
+        time.pass_(seconds=2)
+        await stage.turn(time.now)
+    assert len(inside.asked) == 6
+
+
+async def test_the_lag_of_a_replica_is_kept_while_its_primary_answers(
+    store: sqlite.Store, inside: Deep, time: Any, ticking: None
+):
+    (primary,) = await estate(store, "a")
+    replica = samples.server("r", region="westus", fqdn="r.example", replica_of=primary.id)
+    await store.estate.put_servers([replica])
+    stage = deep_watch(store, inside)
+    inside.lag = timedelta(seconds=20)
+    await stage.turn(time.now)
+    time.pass_(seconds=61)
+    await stage.turn(time.now)
+    known = {replica.id: ways.Lag(behind=timedelta(seconds=20), at=time.now)}
+    assert await store.peacetime.lags([replica.id]) == known
+    inside.said, inside.lag = "login-silent", timedelta()
+    time.pass_(seconds=61)
+    await stage.turn(time.now)  # whichever was looked at first, the primary is known as silent afterwards
+    assert await store.peacetime.lags([replica.id]) == known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from responder.core import copies, evidence, outages, reasons, servers, witness
+from responder.core import answers, copies, evidence, outages, reasons, servers, witness
 from responder.core.deciding import knowledge
 
 _LIVE = (copies.State.RESTORING, copies.State.READY)
@@ -112,7 +112,7 @@ def _another_time(seen: Seen, policy: knowledge.Policy) -> str | None:
 def beside(seen: Seen, policy: knowledge.Policy, now: datetime) -> list[reasons.Reason]:
     """What is known of a server that is silent: our own verdict, then what weighs less and is said all the same."""
     facts, said = seen.facts, seen.facts.witness
-    found = [reasons.say(seen.leaning.value)]
+    found = [reasons.say(seen.leaning.value), *inside(seen)]
     if seen.leaning is not seen.verdict and facts.health.unsettled_since is not None:
         found.append(reasons.say("flapping"))
     if seen.points == 1 and seen.verdict in _SILENT:
@@ -126,6 +126,17 @@ def beside(seen: Seen, policy: knowledge.Policy, now: datetime) -> list[reasons.
     if seen.dropped:
         found.append(reasons.say("dropped-named"))
     return found
+
+
+_PLAIN = ("served", "door", "tls", "silent")
+
+
+def inside(seen: Seen) -> list[reasons.Reason]:
+    """What the newest look met, where that is more than silence or an answer."""
+    last = seen.facts.health.last
+    if last is None or last.said in _PLAIN or last.said not in answers.ANSWERS:
+        return []
+    return [reasons.say("looked-in", what=last.outcome.text)]
 
 
 _SILENT = (evidence.Verdict.DOWN, evidence.Verdict.FAILING)
