@@ -42,18 +42,27 @@ def trust(authority: certificates.Authority, tmp_path: Path) -> visits.Trust:
 @pytest.fixture
 async def listen() -> AsyncIterator[Callable[[Talk], Awaitable[addresses.Address]]]:
     async with contextlib.AsyncExitStack() as stack:
+        talking: set[asyncio.Task[object]] = set()
 
         async def start(talk: Talk) -> addresses.Address:
             async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                    await talk(reader, writer)
-                writer.close()
+                task = asyncio.current_task()
+                assert task is not None
+                talking.add(task)
+                try:
+                    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                        await talk(reader, writer)
+                finally:
+                    writer.transport.abort()
 
             server = await asyncio.start_server(one, "127.0.0.1", 0)
             stack.callback(server.close)
             return addresses.Address("127.0.0.1", server.sockets[0].getsockname()[1])
 
         yield start
+    for task in talking:
+        task.cancel()
+    await asyncio.gather(*talking, return_exceptions=True)
 
 
 async def visit(

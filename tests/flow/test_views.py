@@ -78,7 +78,13 @@ def test_a_server_shows_what_was_declared_and_what_was_wrong_with_it():
     tolerance = shown["tolerance"]
     assert (tolerance["declared"], tolerance["rto_s"], tolerance["dns"]) == (False, None, "db.contoso.example/orders")
     assert "outage-rto" in tolerance["problems"][0]
-    assert shown["probe"] == {"at": "2026-03-01T12:03:00Z", "answered": False, "detail": "timed out"}
+    assert shown["probe"] == {
+        "at": "2026-03-01T12:03:00Z",
+        "answered": False,
+        "detail": "timed out",
+        "said": "",
+        "reached_at": {"door": None, "tls": None, "server": None},
+    }
 
 
 def test_a_server_that_was_never_probed_shows_no_probe():
