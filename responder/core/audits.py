@@ -77,7 +77,8 @@ class Line:
     def whole(self) -> bool:
         """Whether its contents give its hash."""
         try:
-            return self.hash == _digest(self) and self.body == canonical(json.loads(self.body))
+            own = {name: getattr(self, name) for name in _HASHED}
+            return self.hash == _digest(own) and self.body == canonical(json.loads(self.body))
         except ValueError:
             return False
 
@@ -114,20 +115,19 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 def seal(entry: Entry, after: Head) -> Line:
     """The entry as the next of its chain."""
-    line = Line(
-        number=after.number + 1,
-        at=entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        kind=entry.kind,
-        actor=_storable(entry.actor),
-        run=entry.run,
-        server=entry.server,
-        outage=entry.outage,
-        subject=_storable(entry.subject),
-        body=canonical(harmless(entry.body)),
-        previous=after.hash,
-        hash="",
-    )
-    return replace(line, hash=_digest(line))
+    line = {
+        "number": after.number + 1,
+        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "kind": entry.kind,
+        "actor": _storable(entry.actor),
+        "run": entry.run,
+        "server": entry.server,
+        "outage": entry.outage,
+        "subject": _storable(entry.subject),
+        "body": canonical(harmless(entry.body)),
+        "previous": after.hash,
+    }
+    return Line(**line, hash=_digest(line))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,18 +170,14 @@ def line_of(document: Mapping[str, Any]) -> Line:
     return Line(**{**document, "body": canonical(document["body"])})
 
 
-def _digest(line: Line) -> str:
+_HASHED = ("number", "at", "kind", "actor", "run", "server", "outage", "subject", "body", "previous")
+_REST = ("kind", "number", "outage", "previous", "run", "server", "subject")
+
+
+def _digest(line: Mapping[str, Any]) -> str:
     """Of the line's canonical JSON without `hash`. Put together by hand: the body, most of it, is written once."""
-    rest = {
-        "kind": line.kind,
-        "number": line.number,
-        "outage": line.outage,
-        "previous": line.previous,
-        "run": line.run,
-        "server": line.server,
-        "subject": line.subject,
-    }
-    text = f'{{"actor":{canonical(line.actor)},"at":{canonical(line.at)},"body":{line.body},{canonical(rest)[1:]}'
+    rest = canonical({name: line[name] for name in _REST})
+    text = f'{{"actor":{canonical(line["actor"])},"at":{canonical(line["at"])},"body":{line["body"]},{rest[1:]}'
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
@@ -211,12 +207,14 @@ def harmless(value: Any, *, named: str = "") -> Any:
         value: plain values, times, durations, and mappings and sequences of them.
         named: what it is called where it lies.
     """
-    if _is_secret(named) and value not in (None, "", True, False):
+    if named and _is_secret(named) and value not in (None, "", True, False):
         return LEFT_OUT
-    if isinstance(value, Mapping):
-        return {_storable(str(key)): harmless(each, named=str(key)) for key, each in value.items()}
+    if value is None or isinstance(value, (bool, int)):
+        return value
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, (dict, Mapping)):
+        return {_name(str(key)): harmless(each, named=str(key)) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [harmless(each, named=named) for each in value]
     if isinstance(value, datetime):
@@ -225,7 +223,12 @@ def harmless(value: Any, *, named: str = "") -> Any:
         value = value.total_seconds()
     if isinstance(value, float):  # one text for a number in every language
         return int(value) if value.is_integer() else (value if value - value == 0 else str(value))
-    return value if value is None or isinstance(value, (bool, int)) else _text(str(value))
+    return _text(str(value))
+
+
+@functools.lru_cache(maxsize=1000)
+def _name(key: str) -> str:
+    return _storable(key)
 
 
 @functools.lru_cache(maxsize=1000)
@@ -234,6 +237,11 @@ def _is_secret(name: str) -> bool:
 
 
 def _text(value: str) -> str:
+    # Ten thousand decisions of a wave are explained by a few sentences; ids and digests differ each time.
+    return _sentence(value) if " " in value and len(value) < _LONGEST else _cleaned(value)
+
+
+def _cleaned(value: str) -> str:
     if "://" in value:
         value = _ADDRESS.sub(_without_secrets, value)
     for secret in _INSIDE if "=" in value or " " in value else ():
@@ -242,6 +250,9 @@ def _text(value: str) -> str:
         digest = hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
         value = f"{value[:_LONGEST]}... ({len(value)} characters, sha-256 {digest})"
     return _storable(value)
+
+
+_sentence = functools.lru_cache(maxsize=1000)(_cleaned)
 
 
 def _without_secrets(found: re.Match[str]) -> str:

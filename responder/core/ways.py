@@ -10,6 +10,7 @@ https://learn.microsoft.com/azure/postgresql/single-server/concepts-business-con
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -228,9 +229,10 @@ def _against_the_pair(server: servers.Server, around: Surroundings, pair: region
         found.append(_say("pair-impaired", pair=there))
     if offer is not None and offer.restricted:
         found.append(_say("offer-restricted", pair=there, why=f" ({offer.why})" if offer.why else ""))
-    needed = server.vcores
-    if offer is not None and offer.free_vcores is not None and needed is not None and offer.free_vcores < needed:
-        found.append(_say("no-quota", pair=there, free=str(offer.free_vcores), needed=str(needed)))
+    free = offer.free_vcores if offer is not None else None
+    needed = server.vcores if free is not None else None
+    if free is not None and needed is not None and free < needed:
+        found.append(_say("no-quota", pair=there, free=str(free), needed=str(needed)))
     return found
 
 
@@ -264,7 +266,12 @@ def _no_playbook(name: Name, around: Surroundings) -> tuple[Obstacle, ...]:
 
 
 def _say(id_: str, **words: str) -> Obstacle:
-    return Obstacle(id=f"way.{id_}", text=SENTENCES[id_].format(**words))
+    return Obstacle(id=f"way.{id_}", text=SENTENCES[id_].format(**words)) if words else _plain(id_)
+
+
+@functools.cache
+def _plain(id_: str) -> Obstacle:
+    return Obstacle(id=f"way.{id_}", text=SENTENCES[id_])
 
 
 SENTENCES: Mapping[str, str] = {

@@ -141,6 +141,10 @@ class Assess:
 
     async def turn(self, now: datetime) -> datetime | None:
         """Read, suspect, then decide. Returns when the earliest decision must be taken again; None: nothing is open."""
+        with pauses.uncollected():  # almost all that a turn makes, it needs until its end
+            return await self._turn(now)
+
+    async def _turn(self, now: datetime) -> datetime | None:
         await self._reading.turn()
         policy = replace(await self._beliefs.policy(), playbooks=frozenset(self._rules.playbooks))
         ill = await facts.ill(self._store)
@@ -148,14 +152,17 @@ class Assess:
         known = await facts.turn(self._store, ill, estate=await self._estate.now())
         await self._shadow.forget(known.still_open)
         self._silent.forget(known.still_open)
-        judged = [await self._decide(outage, known, policy, now) for outage in known.still_open]
         held = await gate.held(self._store, self._rules.brakes.cooldown, now)
+        judged = [await self._decide(outage, known, policy, now) for outage in known.still_open]
         await self._take_turns(judged, known, held, policy, now)
         for one in judged:
-            await self._write(one)
+            await self._write(one, now)
         urgent = urgency.most(decision for one in judged for decision, _ in one.taken)
         self._told = {key: told for key, told in self._told.items() if key[1] in {one.outage.id for one in judged}}
         reviews = [await self._conclude(one, judged, known, held, urgent, now) for one in judged]
+        for one in judged:
+            await pauses.let_go(one.taken)
+        await known.let_go()
         return min((review for review in reviews if review is not None), default=None)
 
     async def _take_turns(
@@ -182,7 +189,6 @@ class Assess:
         affected = sorted((await self._estate.now()).affected_by(outage), key=lambda server: server.id)
         found = await facts.gather(self._store, outage, affected, self._estate.tolerance, known)
         gathered = await self._shadow.suppose(outage, found, now)
-        await self._silent.note(outage.id, gathered, now)
         taken, rest = [], pauses.Pauses()
         for fact in gathered:
             waiting = self._wave.waits(fact)
@@ -193,8 +199,9 @@ class Assess:
                 _log.error("server.set-apart", **server.log_context())
         return _Judged(outage=outage, taken=taken, whole=len(taken) == len(affected))
 
-    async def _write(self, one: _Judged) -> None:
+    async def _write(self, one: _Judged, now: datetime) -> None:
         """Keep what is new, many at a time."""
+        await self._silent.note(one.outage.id, [fact for _, fact in one.taken], now)
         before = await self._store.outages.said(one.outage.id)
         fresh, rest = [], pauses.Pauses()
         for decision, fact in one.taken:
@@ -216,6 +223,7 @@ class Assess:
                 action=decision.action,
                 reason=decision.reasons[0].id,
             )
+            await rest.breathe()
         if len(fresh) > _TOLD_ONE_BY_ONE:
             actions = Counter(decision.action.value for decision, _ in fresh)
             _log.info("decisions.taken", **one.outage.log_context(), servers=len(fresh), actions=dict(actions))

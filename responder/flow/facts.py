@@ -6,7 +6,6 @@ for many servers at a time (`gather`). Nothing here asks the store about one ser
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -44,7 +43,7 @@ class Turn:
 
     still_open: Sequence[outages.Outage]
     """Outages that we are not finished with, oldest first."""
-    journals: Mapping[servers.ServerId, Sequence[rows.Journal]] = field(default_factory=dict)
+    journals: dict[servers.ServerId, Sequence[rows.Journal]] = field(default_factory=dict)
     """Of each server, newest first: runs of open outages, those by hand since these began, and what has not ended."""
     spoiled: frozenset[servers.ServerId] = frozenset()
     """Servers with a journal that this version cannot read: nothing is decided about them."""
@@ -77,6 +76,12 @@ class Turn:
         named = (other for other in self.still_open if other.active and other.region == pair)
         return any(services.names_control_plane(other.services) for other in named)
 
+    async def let_go(self) -> None:
+        """Nobody needs it any more."""
+        await pauses.let_go(self.journals)
+        if self.ill is not None:
+            await pauses.let_go(self.ill.looks)
+
 
 Looks = Mapping[str, evidence.Health]
 """What each vantage point has seen of one server, by its name."""
@@ -86,7 +91,7 @@ Looks = Mapping[str, evidence.Health]
 class Ill:
     """The servers that are not well, as far as anybody says so: in peace a few."""
 
-    looks: Mapping[servers.ServerId, Looks]
+    looks: dict[servers.ServerId, Looks]
     silent: frozenset[servers.ServerId]
     """Those among them that some vantage point finds silent."""
     said: Mapping[servers.ServerId, witness.Statement]
@@ -130,10 +135,10 @@ async def turn(
         return Turn(still_open=still_open, ill=ill, estate=estate)
     since = min(outage.impact_start for outage in counted.values())
     found, spoiled = await store.journals.read(rows.Wanted(outages=list(counted), since=since, servers=of))
-    by_server: dict[servers.ServerId, list[rows.Journal]] = defaultdict(list)
+    by_server: dict[servers.ServerId, Sequence[rows.Journal]] = {}
     for journal in found:
-        by_server[journal.run.server_id].append(journal)
-    return Turn(still_open=still_open, journals=dict(by_server), spoiled=frozenset(spoiled), ill=ill, estate=estate)
+        by_server[journal.run.server_id] = (*by_server.get(journal.run.server_id, ()), journal)
+    return Turn(still_open=still_open, journals=by_server, spoiled=frozenset(spoiled), ill=ill, estate=estate)
 
 
 async def gather(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import itertools
 import time
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_SLICE = 0.01
-"""Seconds at a stretch. A tenth of what a person notices, and signs of life of hubs and leases take far longer."""
+_SLICE = 0.005
+"""Seconds at a stretch. What cannot be cut comes on top; nobody should wait for a twentieth of a second in all."""
 
 
 def collect_seldom() -> None:
@@ -20,6 +22,19 @@ def collect_seldom() -> None:
     Almost nothing here is in cycles; reference counts take care of the rest.
     """
     gc.set_threshold(50_000, 20, 50)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """While inside, the collector does not look: what is made here is needed until the end, and every look at it is a
+    pause of all that frees nothing."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class Pauses:
@@ -34,6 +49,18 @@ class Pauses:
         if time.monotonic() >= self._until:
             await asyncio.sleep(0)
             self._until = time.monotonic() + self._slice
+
+
+async def let_go(items: list[Any] | dict[Any, Any], size: int = 500) -> None:
+    """Empty something long by and by: what dies together with it takes everybody's time at once."""
+    rest = Pauses()
+    while items:
+        if isinstance(items, list):
+            del items[-size:]
+        else:
+            for key in list(itertools.islice(items, size)):
+                del items[key]
+        await rest.breathe()
 
 
 def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

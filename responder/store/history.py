@@ -92,7 +92,7 @@ _DECIDED = "SELECT body, facts FROM decisions WHERE outage_id = :outage ORDER BY
 _DECIDED_OF_SERVER = "SELECT body, facts FROM decisions WHERE outage_id = :outage AND server_id = :server ORDER BY id"
 _EVENTS = "SELECT received_at, body FROM events WHERE UPPER(body) LIKE UPPER(:like) ORDER BY received_at, id"
 _PUT = """
-    INSERT INTO silences (outage_id, server_id, body) VALUES (:outage, :server, :body)
+    INSERT INTO silences (outage_id, server_id, body) VALUES {rows}
     ON CONFLICT (outage_id, server_id) DO UPDATE SET body = excluded.body
 """
 
@@ -100,9 +100,8 @@ _PUT = """
 def _put(
     connection: Any, outage_id: outages.OutageId, silences: Mapping[servers.ServerId, core_silences.Silences]
 ) -> None:
-    for server_id, known in silences.items():
-        body = codec.dump(known, core_silences.Silences)
-        connection.execute(_PUT, {"outage": outage_id, "server": server_id, "body": body})
+    rows = [(outage_id, id_, codec.dump(known, core_silences.Silences)) for id_, known in silences.items()]
+    database.insert(connection, _PUT, rows)
 
 
 def _taken(row: Any) -> Taken:

@@ -55,12 +55,12 @@ _SIGNALLED = """
 
 def insert(connection: database.Connection, added: Sequence[runs.Run]) -> set[runs.RunId]:
     """Add runs; the ids of those that were, for an id may be known and a server have an active run."""
-    rows = [tuple(_row(run)[column] for column in _COLUMNS) for run in added]
+    rows = [_row(run) for run in added]
     return {row["id"] for row in database.insert(connection, _INSERT, rows)}
 
 
-def _row(run: runs.Run) -> dict[str, Any]:
-    return {
+def _row(run: runs.Run) -> tuple[Any, ...]:
+    row = {
         **_moving(run),
         "server_id": run.server_id,
         "outage_id": run.outage_id,
@@ -69,6 +69,7 @@ def _row(run: runs.Run) -> dict[str, Any]:
         "created_at": codec.stamp(run.created_at),
         "created_by": codec.clean(run.created_by),
     }
+    return tuple(row[column] for column in _COLUMNS)
 
 
 def _snapshot(playbook: playbooks.Playbook) -> str:
