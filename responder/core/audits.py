@@ -115,7 +115,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 def seal(entry: Entry, after: Head) -> Line:
     """The entry as the next of its chain."""
-    line = {
+    line: dict[str, Any] = {
         "number": after.number + 1,
         "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
         "kind": entry.kind,

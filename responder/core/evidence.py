@@ -238,10 +238,12 @@ def combined(vantages: Collection[Health], policy: Policy, now: datetime) -> Hea
         since = min(each.answering_since for each in up if each.answering_since)
         last = max(up, key=_looked_at).last
         return Health(last=last, answering_since=since, last_answer_at=answered)
+    # Who once reached it and looks no more cannot vouch for the eyes of those that never did.
+    known = any(each.last_answer_at is not None for each in seeing)
     return Health(
         last=min(seeing, key=_looked_at).last,
         failing_since=max(each.failing_since or _looked_at(each) for each in seeing),
-        last_answer_at=answered,
+        last_answer_at=answered if known else None,
         unsettled_since=None if None in unsettled else max(at for at in unsettled if at),
     )
 

@@ -2,8 +2,8 @@
 
 Match: who is concerned, by the index, against a loop over all servers that asks each the same question.
 Decide: one pass (read everything, match, gather the facts of 10,000, decide), against a bare loop that calls the
-decision on facts that lie ready; beside it whole turns, which write decisions, runs and the audit, too. The longest time
-that the event loop was held up is measured by a task that does nothing but look at the clock.
+decision on facts that lie ready; beside it whole turns, which write decisions, runs and the audit, too. The longest
+time that the event loop was held up is measured by a task that does nothing but look at the clock.
 """
 
 from __future__ import annotations

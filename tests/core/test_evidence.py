@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from responder.core import evidence
@@ -124,6 +124,13 @@ def test_a_vantage_point_that_has_stopped_looking_says_nothing():
     assert weigh(combined(gone, gone, minute=10), 10) is Verdict.UNKNOWN
 
 
+def test_one_that_reached_it_and_looks_no_more_does_not_vouch_for_one_that_never_did():
+    reached_and_gone, never = seen((0, True)), seen((0, False), (9, False))
+    together = combined(reached_and_gone, never, minute=10)
+    assert weigh(together, 10) is Verdict.UNPROVEN
+
+
+@example([[(0, True)], [(0, False), (5, False)]], 3)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=6), min_size=1, max_size=3),
     st.integers(0, 32),

@@ -70,8 +70,8 @@ def _left(found: tuple[ways.Way, ...], copy: copies.Copy) -> tuple[ways.Way, ...
 
 def last_written(facts: knowledge.Facts) -> datetime:
     """Until when the server surely took writes: a server that still answered did, whenever the impact began."""
-    answered = facts.health.last_answer_at
-    return facts.outage.impact_start if answered is None else max(facts.outage.impact_start, answered)
+    began, looks = facts.outage.impact_start, (facts.health, *facts.vantages.values())
+    return max([began, *(look.last_answer_at for look in looks if look.last_answer_at is not None)])
 
 
 def missed_spell(facts: knowledge.Facts) -> timedelta:
