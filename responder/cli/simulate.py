@@ -7,12 +7,18 @@ standard error, the environment (and nothing else) to standard output.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from responder import clock
+from responder.cli import beside
 
 if TYPE_CHECKING:  # the simulator is imported when it is run: `--help` has to answer at once
     from responder.simulator import estates, scenarios, server
@@ -50,6 +56,13 @@ _PORT = click.IntRange(0, 65535)
     help="Write the same lines to this file when ready, in one step; removed at the end.",
 )
 @click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write settings for a daemon beside it, hours scaled down to seconds: `responder serve --config FILE`, "
+    "with the lines of --env-file in its environment. Removed at the end; the daemon's store stays.",
+)
+@click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the servers' data goes while this runs. Default: a temporary directory.",
@@ -64,6 +77,7 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     webhooks: tuple[str, ...],
     print_env: bool,
     env_file: Path | None,
+    settings_file: Path | None,
     data_dir: Path | None,
     http_port: int,
     tls_port: int,
@@ -72,8 +86,16 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     """Run a local Azure: Resource Manager, Event Hubs and PostgreSQL servers. Ctrl-C ends it and leaves nothing."""
     if play and scenario_name is None:
         raise click.UsageError("--play needs --scenario: say what to play")
+    if settings_file is not None and env_file is None:
+        raise click.UsageError("--settings needs --env-file: the daemon finds this Azure by both")
+    for file, option in ((env_file, "--env-file"), (settings_file, "--settings")):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise click.BadParameter(f"there is no folder {file.absolute().parent}", param_hint=option)
     from responder.simulator import server
 
+    neighbour = _Neighbour(settings_file) if settings_file else None
+    if neighbour:
+        webhooks = (*webhooks, neighbour.webhook)
     options = server.Options(
         scenario=_scenario(scenario_name) if scenario_name else None,
         play=play,
@@ -86,23 +108,57 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     )
     _log_to_stderr()
     try:
-        asyncio.run(_run(_estate(estate_name), options, print_env=print_env))
+        asyncio.run(_run(_estate(estate_name), options, neighbour, print_env=print_env))
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
 
-async def _run(estate: estates.Estate, options: server.Options, *, print_env: bool) -> None:
+class _Neighbour:
+    """Settings of a daemon that hears this Azure by hub and by webhook, and its token, in two files."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file.absolute()
+        self._secret = self._file.with_name(f"{self._file.name}.token")
+        self._value = secrets.token_hex(32)
+        self._port = beside.free_port()
+        self.webhook = f"http://127.0.0.1:{self._port}/webhooks/azure-monitor?code={self._value}"
+
+    @contextlib.contextmanager
+    def found(self, environment: Mapping[str, str]) -> Iterator[None]:
+        """Both files are there meanwhile. Each start has a store of its own: another cloud, another story."""
+        named = f"{{file: {self._secret}}}"
+        words = beside.Words(
+            store=self._file.with_name(f"{self._file.stem}-{clock.now():%Y%m%dT%H%M%S}.sqlite3"),
+            port=self._port,
+            token=named,
+            webhook_secret=named,
+            channels="[{kind: log}]",
+        )
+        try:
+            self._secret.touch(mode=0o600)
+            self._secret.write_text(self._value, encoding="utf-8")
+            beside.write(self._file, environment, words)
+            yield
+        finally:
+            self._file.unlink(missing_ok=True)
+            self._secret.unlink(missing_ok=True)
+
+
+async def _run(
+    estate: estates.Estate, options: server.Options, neighbour: _Neighbour | None, *, print_env: bool
+) -> None:
     from responder.simulator import server
 
     _end_on_signals()
     click.echo(f"starting {len(estate.servers)} servers ...", err=True)
     try:
         async with server.running(estate, options) as simulator:
-            if print_env:
-                click.echo(simulator.environment_lines, nl=False)
-                sys.stdout.flush()  # whoever started us waits for it, through a pipe
-            click.echo(f"ready: control at {simulator.http}/sim; interrupt to end", err=True)
-            await asyncio.Event().wait()
+            with neighbour.found(simulator.environment) if neighbour else contextlib.nullcontext():
+                if print_env:
+                    click.echo(simulator.environment_lines, nl=False)
+                    sys.stdout.flush()  # whoever started us waits for it, through a pipe
+                click.echo(f"ready: control at {simulator.http}/sim; interrupt to end", err=True)
+                await asyncio.Event().wait()
     except asyncio.CancelledError:
         click.echo("ended", err=True)
 

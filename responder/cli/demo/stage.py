@@ -7,18 +7,16 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
-import string
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 
 import aiohttp
 
 from responder import clock, settings
+from responder.cli import beside
 from responder.core import errors
 
 _START = 60.0  # seconds; a loaded machine needs a while to bring two PostgreSQL servers up
@@ -31,7 +29,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.env: dict[str, str] = {}
-        self.port = _free_port()
+        self.port = beside.free_port()
         self.kills = 0
         self._begun_at = clock.now()
         self._up_at: datetime | None = None
@@ -64,8 +62,7 @@ class Stage:
         )  # fmt: skip
         await self._until(env_file.exists, self._cloud, "the local Azure")
         self.env = dict(line.split("=", 1) for line in env_file.read_text(encoding="utf-8").splitlines() if "=" in line)
-        template = (resources.files("responder.cli.demo") / "settings.yaml").read_text(encoding="utf-8")
-        self.config.write_text(string.Template(template).substitute(self._words()), encoding="utf-8")
+        beside.write(self.config, self.env, self._words())
 
     async def start_daemon(self) -> None:
         """Start the daemon; it is ready when `ready` says so."""
@@ -130,20 +127,17 @@ class Stage:
                 process.kill()
                 await process.wait()
 
-    def _words(self) -> Mapping[str, str]:
-        return {
-            "folder": str(self.folder),
-            "subscription": self.env["SIM_SUBSCRIPTION"],
-            "resource_manager": self.env["SIM_ARM_TLS"],
-            "ca_file": self.env["SIM_CA_FILE"],
-            "address_book": self.env["SIM_ADDRESS_BOOK"],
-            "user": self.env["PGUSER"],
-            "port": str(self.port),
-        }
+    def _words(self) -> beside.Words:
+        return beside.Words(
+            store=self.folder / "responder.sqlite3",
+            port=self.port,
+            token="{env: DEMO_TOKEN}",  # noqa: S106 - its name
+            webhook_secret="{env: DEMO_WEBHOOK_SECRET}",  # noqa: S106
+            channels="[{kind: log}, {kind: webhook, url: {env: DEMO_INBOX}}]",
+        )
 
     async def _spawn(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
         secrets_ = {
-            "DEMO_EVENT_HUB": self.env.get("SIM_EVENT_HUB_HEALTH_EVENTS", ""),
             "DEMO_INBOX": self.env.get("SIM_CONTROL", "") + "/inbox",
             "DEMO_TOKEN": self._token,
             "DEMO_WEBHOOK_SECRET": self._webhook_secret,
@@ -189,12 +183,6 @@ async def standing() -> AsyncIterator[Stage]:
                 await asyncio.shield(stage.stop())
             finally:
                 signal.signal(signal.SIGINT, impatient)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _tail(path: Path, lines: int) -> list[str]:
