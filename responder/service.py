@@ -144,7 +144,7 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
     try:
         databases = Databases(config.postgres, config.probes)
         async with (
-            clients.open_clients(_endpoints(config.azure, config.brakes.azure_reserve)) as cloud,
+            clients.open_clients(endpoints_of(config)) as cloud,
             contextlib.AsyncExitStack() as stack,
         ):
             stack.push_async_callback(databases.dumps.close)
@@ -236,7 +236,9 @@ def _shared(
     return opened
 
 
-def _endpoints(azure: settings.Azure, reserve: int) -> endpoints.Endpoints:
+def endpoints_of(config: settings.Settings) -> endpoints.Endpoints:
+    """Where Azure is, and how to log in."""
+    azure = config.azure
     return endpoints.Endpoints(
         resource_manager=azure.resource_manager,
         audience=azure.audience,
@@ -244,7 +246,7 @@ def _endpoints(azure: settings.Azure, reserve: int) -> endpoints.Endpoints:
         credential=azure.credential,
         connect_timeout=azure.connect_timeout,
         read_timeout=azure.read_timeout,
-        reserve=reserve,
+        reserve=config.brakes.azure_reserve,
     )
 
 
@@ -450,18 +452,22 @@ def _hubs(parts: Parts, door: intake.Intake) -> list[event_hub.HubSource]:
     """One source per configured hub; its arrivals are keyed by where they lie in the hub."""
     found, own = [], parts.store.checkpoints
     for hub, shared in zip(parts.config.event_hubs, parts.shared_checkpoints, strict=True):
-        connection = event_hub.HubConnection(
-            hub=hub.hub,
-            consumer_group=hub.consumer_group,
-            connection_string=hub.connection_string.reveal() if hub.connection_string else None,
-            namespace=hub.namespace or "",
-            credential=parts.clients.credential,
-        )
         source = event_hub.HubSource(
-            connection, shared or own, _accept(door), shelter=own if shared is not None else None
+            connection_of(hub, parts.clients), shared or own, _accept(door), shelter=own if shared is not None else None
         )
         found.append(source)
     return found
+
+
+def connection_of(hub: settings.EventHub, cloud: clients.Clients) -> event_hub.HubConnection:
+    """Where a hub of the settings is, and how to log in."""
+    return event_hub.HubConnection(
+        hub=hub.hub,
+        consumer_group=hub.consumer_group,
+        connection_string=hub.connection_string.reveal() if hub.connection_string else None,
+        namespace=hub.namespace or "",
+        credential=cloud.credential,
+    )
 
 
 def _polled(parts: Parts, reconciler: reconcile.Reconcile, door: intake.Intake) -> list[listening.Ear]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,25 @@ async def list_servers(subscriptions: Sequence[str], graph: ResourceGraphClient)
             listed = placed(listed, groups, zones)
         found += listed
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where resource groups and DNS zones lie. Ids and names in lower case."""
+
+    groups: Mapping[tuple[str, str], regions.RegionName]
+    """(subscription, name) -> region."""
+    zones: Mapping[tuple[str, str, str], regions.RegionName | None]
+    """(subscription, group, name) -> region of its group."""
+
+
+async def list_places(subscriptions: Sequence[str], graph: ResourceGraphClient) -> Places:
+    """Every resource group and public DNS zone that we may see. Raises `AzureError`, as `list_servers` does."""
+    quota, these = _Quota(), list(subscriptions)[:_SUBSCRIPTIONS]
+    groups, zones = await _rows(PLACES, these, graph, quota), await _rows(ZONES, these, graph, quota)
+    lies = {_group_key(row, "name"): regions.normalise(str(row.get("location", ""))) for row in groups}
+    keys = ((_group_key(row, "resourceGroup"), str(row.get("name", "")).lower()) for row in zones)
+    return Places(groups=lies, zones={(*group, name): lies.get(group) for group, name in keys})
 
 
 def placed(

@@ -14,6 +14,7 @@ from responder.core import errors
 _COMMANDS = {
     "demo": ("responder.cli.demo:demo", "The whole thing on this machine: an outage, and what becomes of it."),
     "serve": ("responder.cli.serve:serve", "Run the daemon."),
+    "check": ("responder.cli.check:check", "What would not work in the night: settings, rights, hubs, groups, tags."),
     "simulate": ("responder.cli.simulate:simulate", "Run only the local Azure."),
     "inventory": ("responder.cli.inventory:inventory", "The estate, as last seen."),
     "incidents": ("responder.cli.incidents:incidents", "Outages, and what was decided for each server."),
@@ -67,9 +68,9 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the console script."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = cli.main(standalone_mode=False)
+        if isinstance(code, int):  # of `ctx.exit`, which click returns here instead of raising
+            sys.exit(code)
     except click.Abort:
         _complain(errors.RefusedError("cli.interrupted", "Interrupted."))
         sys.exit(1)

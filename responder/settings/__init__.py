@@ -88,6 +88,9 @@ class Settings(Part):
     shadow_regions: tuple[Region, ...] = ()
     """Regions whose servers are in shadow mode while the others are acted for. One server: tag `outage-mode=shadow`.
     Empty: only what `mode` and tags say. With `mode: shadow` it changes nothing."""
+    own_regions: tuple[Region, ...] = ()
+    """Regions that a part of the responder itself lives in, or cannot do without: its machine, store, hubs, secrets.
+    Only `responder check` reads it, and complains when servers live there, too. Empty: not said; it says so."""
     store: Store = Store()
     """The journal."""
     retention: Retention = Retention()

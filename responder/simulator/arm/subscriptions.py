@@ -120,7 +120,17 @@ async def _locks(call: calls.Call) -> calls.Reply:
     return calls.page(call, [])
 
 
+async def _permissions(call: calls.Call) -> calls.Reply:
+    """Whoever gets in may do everything; a canned answer says otherwise.
+
+    https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource-group
+    """
+    found.subscription_of(call)
+    return calls.Reply(body={"value": [{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]})
+
+
 _LOCKS = "/providers/Microsoft.Authorization/locks"
+_PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
 
 ROUTES = (
     calls.route("GET", "/tenants", _tenants),
@@ -132,6 +142,9 @@ ROUTES = (
     calls.route("HEAD", calls.GROUP, _group_exists),
     calls.route("GET", f"{calls.SUBSCRIPTION}{_LOCKS}", _locks),
     calls.route("GET", f"{calls.GROUP}{_LOCKS}", _locks),
+    calls.route("GET", f"{calls.SUBSCRIPTION}{_PERMISSIONS}", _permissions),
+    calls.route("GET", f"{calls.GROUP}{_PERMISSIONS}", _permissions),
+    calls.route("GET", f"{calls.GROUP}/providers/{{namespace}}/{{kind}}/{{name}}{_PERMISSIONS}", _permissions),
     calls.route("GET", f"{calls.SUBSCRIPTION}/providers/{{namespace}}", _provider),
     calls.route("POST", f"{calls.SUBSCRIPTION}/providers/{{namespace}}/register", _provider),
 )
