@@ -26,10 +26,10 @@ async def servers_answer(
 ) -> list[checks.Finding]:
     """Does every server answer a probe from here, and does the login work?"""
     try:
-        databases = service.Databases(config.postgres, config.probes.timeout)
+        databases = service.Databases(config.postgres, config.probes)
     except errors.InputError:  # told among the secrets
         unnamed = config.postgres.model_copy(update={"password": None})
-        databases = service.Databases(unnamed, config.probes.timeout)
+        databases = service.Databases(unnamed, config.probes)
     there = [server for server in estate if server.fqdn]
     probes = await each(there, lambda server: databases.probe(server.fqdn))
     silent = [server.name for server, probe in zip(there, probes, strict=True) if not probe.answered]
