@@ -10,13 +10,12 @@ parser of now: events that are recorded already are known by their identity and 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
-from responder.core import errors, events, outages, payloads, regions, servers, witness
+from responder.core import chronicles, errors, events, outages, payloads, regions, servers, witness
 from responder.flow import heard, views
 from responder.store import apart, sqlite
 from responder.store import intake as rows
@@ -76,7 +75,8 @@ class Reading:
             if event.key in known:
                 continue
             try:
-                changed |= await self._folded(event, received.received_at, changed)
+                before = [chronicles.Heard(one, received.received_at) for one in fresh]
+                changed |= await self._folded(chronicles.Heard(event, received.received_at), before, changed)
             except Exception as error:  # its neighbours in the same arrival are heard all the same
                 _raise_unless_about_a_row(error)
                 _log.exception("event.defect", source=received.source)
@@ -102,29 +102,25 @@ class Reading:
         for item in spoiled:
             _log.warning("event.unreadable", source=received.source, reason=item.reason, position=item.position)
 
-    async def _folded(self, event: events.HealthEvent, heard_at: datetime, changed: Changed) -> Changed:
-        """Every outage that one new event changes, as it stands after it."""
+    async def _folded(self, heard: chronicles.Heard, before: list[chronicles.Heard], changed: Changed) -> Changed:
+        """Every outage that one new event changes, as it stands after it; `before`: others of the same arrival."""
+        event, heard_at = heard.event, heard.at
         _log.info("event.heard", channel=event.channel, kind=event.kind, status=event.status, title=event.title)
         after_it: Changed = {}
         tracking_id = event.tracking_id
         if tracking_id is None:
             return after_it
-        event = await self._rated(event, tracking_id)
         known = await self._known(tracking_id, changed)
-        for region, after in outages.correlate_all(known, event, heard_at).items():
+        after_all = outages.correlate_all(known, event, heard_at)
+        if chronicles.is_late(known, heard):
+            same = [one for one in before if (one.event.tracking_id or "").upper() == tracking_id.upper()]
+            told = await self._store.intake.of_tracking(tracking_id, chronicles.MOST)
+            after_all = chronicles.retold([*told, *same, heard], known, after_all)
+        for region, after in after_all.items():
             after_it[after.id] = after
             happened = after.status.value if not after.active else ("changed" if region in known else "opened")
             _log.info(f"outage.{happened}", **after.log_context(), impact_start=after.impact_start.isoformat())
         return after_it
-
-    async def _rated(self, event: events.HealthEvent, tracking_id: str) -> events.HealthEvent:
-        """The event with the level that another channel has given to the same update in words, if one has."""
-        if not event.unrated or not event.actionable or event.updated_at is None:
-            return event
-        for other in await self._store.intake.of_tracking(tracking_id):
-            if outages.settles(other, event.updated_at):
-                return dataclasses.replace(event, level=other.level, unrated=False)
-        return event
 
     async def _known(self, tracking_id: str, changed: Changed) -> dict[regions.RegionName, outages.Outage]:
         """The outages of a tracking id by region, as they stand after what was read before."""

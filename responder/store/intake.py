@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from responder.core import errors, servers, witness
+from responder.core import chronicles, errors, servers, witness
 from responder.core import events as core_events
 from responder.core import outages as core_outages
 from responder.store import batches, codec, database, estate, instances, outages
@@ -110,12 +110,16 @@ class Intake:
         rows = await self._base.rows(sql, {"limit": limit})
         return [(codec.moment(row["received_at"]), codec.load(row["body"], core_events.HealthEvent)) for row in rows]
 
-    async def of_tracking(self, tracking_id: str, limit: int = 50) -> list[core_events.HealthEvent]:
+    async def of_tracking(self, tracking_id: str, limit: int = 50) -> list[chronicles.Heard]:
         """The newest recorded events of one tracking id, newest first. Looks at every identity: for rare questions."""
-        sql = "SELECT body FROM events WHERE identity LIKE :like ORDER BY id DESC LIMIT :limit"
-        rows = await self._base.rows(sql, {"like": f"%|{codec.clean(tracking_id)}|%", "limit": limit})
-        found = [codec.load(row["body"], core_events.HealthEvent) for row in rows]
-        return [event for event in found if event.tracking_id == tracking_id]  # `_` and `%` match more
+        like = f"%|{codec.clean(tracking_id)}|%"
+        rows = await self._base.rows(_OF_TRACKING, {"like": like, "limit": limit})
+        found = [
+            chronicles.Heard(codec.load(row["body"], core_events.HealthEvent), codec.moment(row["received_at"]))
+            for row in rows
+        ]
+        meant = tracking_id.upper()  # `_` and `%` match more
+        return [heard for heard in found if (heard.event.tracking_id or "").upper() == meant]
 
     async def quarantine(self, limit: int = 100) -> list[dict[str, Any]]:
         """What could not be read, newest first: id, arrival_id, source, received_at, reason, position, raw (bytes)."""
@@ -163,6 +167,9 @@ class Intake:
         return dict(row)
 
 
+_OF_TRACKING = """
+    SELECT received_at, body FROM events WHERE UPPER(identity) LIKE UPPER(:like) ORDER BY id DESC LIMIT :limit
+"""
 _APPEND = "INSERT INTO batches (messages, contents, body) VALUES (:messages, :contents, :body)"
 _OLDEST = "SELECT id FROM batches ORDER BY id LIMIT 1"
 _TAKE = "DELETE FROM batches WHERE id = :id RETURNING contents, body"
