@@ -45,6 +45,13 @@ _LOOSE = {"duration": _T.DURATION, "time": _T.TIMESTAMP}
 _ERROR = re.compile(r"^(?:INVALID_ARGUMENT: )?ERROR: <input>:(-?\d+):(-?\d+): (.*)$")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']+)'")
 _NO_OVERLOAD = re.compile(r"found no matching overload for '([^']+)' applied to '\((.*)\)'")
+_LITERAL = r"""\(\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*\)"""
+_WRITTEN = re.compile(rf"(?P<call>\b(?:duration|timestamp){_LITERAL})|\.(?P<matches>matches{_LITERAL})")
+_LIKE = {
+    "duration": 'Write it like duration("1h30m")',
+    "timestamp": 'Write it like timestamp("2026-11-22T10:00:00Z")',
+    "matches": "Its pattern cannot be read",
+}
 _SPOKEN = (_T.STRING, _T.INT, _T.UINT, _T.DOUBLE, _T.BOOL, _T.DURATION, _T.TIMESTAMP, _T.NULL, _T.LIST)
 
 
@@ -90,7 +97,20 @@ class Cel:
                 found = _loose(frozenset((name, "") for name in names)).compile(source).return_type().name()
             except (RuntimeError, TypeError, ValueError) as other:
                 return tuple(_complaints(str(other), source))
-        return tuple(_of_type(_plain_name(found), wants))
+        return (*self._misspelt(source), *_of_type(_plain_name(found), wants))
+
+    def _misspelt(self, source: str) -> Iterator[playbooks.Complaint]:
+        """Spans, moments and patterns that are written out and are none: at run time they could not be told."""
+        for match in _WRITTEN.finditer(source):
+            call = match["call"] or f'"".{match["matches"]}'
+            try:
+                self.evaluate(call, {})
+            except playbooks.Unknown:
+                kind = "matches" if match["matches"] else match["call"].partition("(")[0]
+                before = source[: match.start()]
+                column = match.start() - (before.rfind("\n") + 1) + 1
+                text = f"{match[0].lstrip('.')} is none. {_LIKE[kind]}"
+                yield playbooks.Complaint(message=text, line=before.count("\n") + 1, column=column)
 
     def evaluate(self, source: str, values: Mapping[str, Any]) -> Any:
         """The value of an expression that was checked.
@@ -166,6 +186,10 @@ def _mixes_numbers(complaint: playbooks.Complaint) -> bool:
     return re.fullmatch(r"`(<|<=|>|>=|==|!=|in)` does not go with \(number, number\).*", complaint.message) is not None
 
 
+_OURS = {"STRING": "text", "BOOL": "flag", "INT": "number", "DOUBLE": "number", "TIMESTAMP": "time"}
+"""The runtime's types as playbooks call them."""
+
+
 def _plain_name(name: str) -> str:
     """`BOOL` of `wrapper(bool)`, `bool_wrapper` and `BOOL`."""
     return re.sub(r"^WRAPPER\((.*)\)$|^(.*)_WRAPPER$", lambda m: m[1] or m[2], name.upper())
@@ -174,7 +198,7 @@ def _plain_name(name: str) -> str:
 def _of_type(found: str, wants: playbooks.Type | None) -> Iterable[playbooks.Complaint]:
     allowed = _FITS.get(wants) if wants is not None else None
     if allowed is not None and found not in allowed:
-        text = f"It comes to a {found.lower()}, and a {wants} is needed"
+        text = f"It comes to a {_OURS.get(found, found.lower())}, and a {wants} is needed"
         yield playbooks.Complaint(message=text, line=1, column=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,16 +134,34 @@ def files(overlay: Path | Sequence[Path] | None) -> Iterator[tuple[Path, bool]]:
                 "playbooks.no-folder", "There is no such folder.", remedy="Correct `playbooks`.", place=str(folder)
             )
     for folder, shipped in ((shipped_folder(), True), *((folder, False) for folder in folders)):
-        yield from ((path, shipped) for path in sorted(folder.glob("*.yaml")))
+        yield from ((path, shipped) for path in sorted(folder.iterdir()) if is_playbook(path))
+
+
+def is_playbook(path: Path) -> bool:
+    """Whether a file of a folder is meant to be one. `.yml` is: it is refused by name, and not passed over."""
+    return path.suffix.lower() in (".yaml", ".yml") and not path.name.startswith(".")
 
 
 def examine(path: Path, speech: playbooks.Language) -> playbooks.Examined:
     """One file, with everything that is wrong with it. Raises nothing."""
     try:
-        text = _text(path)
+        found = examine_text(_text(path), name=path.stem, place=str(path), speech=speech)
     except errors.InputError as error:
         return playbooks.Examined(playbook=None, problems=(error,))
-    return examine_text(text, name=path.stem, place=str(path), speech=speech)
+    named = _misnamed(path)
+    return found if named is None else playbooks.Examined(playbook=None, problems=(named, *found.problems))
+
+
+def _misnamed(path: Path) -> errors.InputError | None:
+    """A playbook is called by the name of its file, and what does not end in .yaml is nobody's."""
+    if path.suffix != ".yaml":
+        text = f"The name of a playbook ends in .yaml, not in {path.suffix or 'nothing'}."
+        return errors.InputError("playbook.bad-name", text, remedy=f"Call it {path.stem}.yaml.", place=str(path))
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", path.stem):
+        text = f"{path.stem!r} is not the name of a playbook."
+        remedy = "Name the file in lower-case words with hyphens, like move-away.yaml."
+        return errors.InputError("playbook.bad-name", text, remedy=remedy, place=str(path))
+    return None
 
 
 def examine_text(text: str, *, name: str, place: str, speech: playbooks.Language) -> playbooks.Examined:
@@ -186,9 +205,14 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         text = "This is not YAML: it is not UTF-8 text."
         raise errors.InputError("playbook.not-yaml", text, remedy="Save it as UTF-8.", place=str(path)) from error
+    except FileNotFoundError as error:
+        remedy = "Check its name; a link may lead nowhere."
+        raise errors.InputError(
+            "playbook.missing-file", "There is no such file.", remedy=remedy, place=str(path)
+        ) from error
     except OSError as error:
-        remedy = "Check its rights."
-        raise errors.InputError("playbook.unreadable", "It cannot be read.", remedy=remedy, place=str(path)) from error
+        text, remedy = f"It cannot be read: {error.strerror}.", "Check that it is a file, and its rights."
+        raise errors.InputError("playbook.unreadable", text, remedy=remedy, place=str(path)) from error
 
 
 def _nodes(text: str, place: str) -> nodes.Node:

@@ -159,11 +159,12 @@ def _summary(count: int, problems: list[errors.InputError]) -> str:
 
 
 def _files(paths: tuple[Path, ...]) -> list[Path]:
+    from responder import playbook_files
     from responder.core import errors
 
     found: list[Path] = []
     for path in paths:
-        inside = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+        inside = [one for one in sorted(path.iterdir()) if playbook_files.is_playbook(one)] if path.is_dir() else [path]
         if not inside:
             text = "There is no playbook in this folder."
             raise errors.InputError("playbooks.none", text, remedy="Their names end in .yaml.", place=str(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responder.core import contexts, controls, errors, runs, tolerances
+from responder.core import approvals, contexts, controls, errors, runs, tolerances
 from responder.flow import facts
 from responder.steps import doors
 from responder.store import stores
@@ -27,6 +27,7 @@ async def gather(
     outage, decision = await store.outages.get(run.outage_id) if run.outage_id else None, None
     if outage is not None:
         outage, decision = await facts.leading(store, server, outage)
+    words = await store.runs.signals(run.id)
     gathered = await facts.gather(store, outage, [server], defaults) if outage else []
     return doors.Situation(
         server=server,
@@ -34,7 +35,8 @@ async def gather(
         outage=outage,
         facts=gathered[0] if gathered else None,
         decision=decision,
-        consent=facts.newest_word(await store.runs.signals(run.id)),
+        consent=facts.newest_word(words),
+        agreed=approvals.consent(words, requester=run.created_by),
         said=said or controls.Standing(),
     )
 

@@ -1,14 +1,18 @@
 """One HTTP call to a host that the settings list. No redirect is followed, no proxy or cookie is used, no body is kept
-beyond its beginning, and a secret is read when it is sent."""
+beyond its beginning, and a secret is read when it is sent. What a name leads to is judged when it is looked up, and
+that address is called: a name that is answered for differently a moment later leads nowhere else."""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib import parse
 
 import aiohttp
+from aiohttp import abc
 
 from responder import settings
 from responder.core import calls, errors
@@ -17,6 +21,29 @@ _KEPT = 2000
 """Characters of an answer that are kept."""
 _READ = 64 * 1024
 """Bytes of an answer that are read at most."""
+
+
+class _Resolver(abc.AbstractResolver):
+    """Looks names up, and takes no address that is not public for a name that may not have one."""
+
+    def __init__(self, private: Collection[str]) -> None:
+        self._private = {name.lower().rstrip(".") for name in private}
+        self._names = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[abc.ResolveResult]:
+        found = await self._names.resolve(host, port, family)
+        if host.lower().rstrip(".") in self._private:
+            return found
+        for one in found:
+            if not ipaddress.ip_address(one["host"].partition("%")[0]).is_global:
+                remedy = "If that is meant, list it in steps.http_request.private_hosts of the settings."
+                raise _refused(f"{host} leads to {one['host']}, which is not a public address.", remedy)
+        return found
+
+    async def close(self) -> None:
+        await self._names.close()
 
 
 class Http:
@@ -86,7 +113,13 @@ class Http:
     def _session(self) -> aiohttp.ClientSession:
         ca_file = str(self._config.ca_file) if self._config.ca_file else None
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file), limit=1, force_close=True),
+            connector=aiohttp.TCPConnector(
+                ssl=ssl.create_default_context(cafile=ca_file),
+                limit=1,
+                force_close=True,
+                resolver=_Resolver(self._config.private_hosts),
+                use_dns_cache=False,
+            ),
             timeout=aiohttp.ClientTimeout(total=self._config.timeout.total_seconds()),
             trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -18,6 +18,10 @@ class HttpRequest(fields.Part):
     plain_hosts: tuple[str, ...] = ()
     """Hosts that may be called over http as well, each `host` (port 80) or `host:port`: whoever is on the way reads
     along. Empty: none, https only."""
+    private_hosts: tuple[str, ...] = ()
+    """Of these hosts, the names (without a port) that may lead to an address that is not public: inside your network,
+    or on this machine. A name that is not listed here and leads there is not called, whoever answers for its DNS.
+    Empty: none. An address that is listed as a host itself needs no entry."""
     secrets: dict[str, fields.Secret] = pydantic.Field(default_factory=dict)
     """Name -> where the secret lies. A playbook's header says `{secret: NAME}`; the value is read when it is sent, and
     kept nowhere. Empty: there is none."""

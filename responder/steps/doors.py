@@ -15,6 +15,7 @@ from responder.core import (
     changes,
     configurations,
     controls,
+    cutovers,
     decisions,
     dumping,
     errors,
@@ -233,6 +234,8 @@ class Situation:
     """The newest decision; None when none was taken."""
     consent: runs.Signal | None = None
     """The newest approve or decline."""
+    agreed: cutovers.Consent | None = None
+    """What all approvals and refusals amount to, by as many people as it takes."""
     said: controls.Standing = field(default_factory=controls.Standing)
     """What all words to the run amount to: hold, go-now."""
 

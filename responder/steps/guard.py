@@ -66,8 +66,8 @@ def _by_hand(
         return runs.Fail(why=f"its owner declared outage-cutover=never; {copy} is left as it is")
     loss = probe.at - recovery_point if recovery_point else unmeasured or ctx.doors.rules.policy.loss_bound
     rpo = None if recovery_point is None and unmeasured is not None else tolerance.rpo
-    accepted = (ctx.situation.consent.payload if ctx.situation.consent else {}).get("loss_accepted_s")
-    limits = [rpo, timedelta(seconds=float(accepted)) if accepted is not None else None]
+    agreed = ctx.situation.agreed
+    limits = [rpo, agreed.loss_accepted if agreed is not None and agreed.granted else None]
     limit = max((each for each in limits if each is not None), default=None)
     if limit is None or loss > limit:
         # Nobody has agreed to lose that much: wait for `runs approve --accept-loss`.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from responder.core import calls, plans, playbooks, runs
+from responder.core import calls, errors, plans, playbooks, runs
 from responder.steps import doors
 
 EFFECT = "once"
@@ -77,6 +77,9 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     ctx.check()
     try:
         answer = await ctx.doors.http.send(call)
+    except errors.InputError:  # it may not be made after all: nothing left us
+        await ctx.save({})
+        raise
     except calls.NotSent as error:
         return runs.Retry(after=ctx.doors.rules.poll, why=f"nobody was reached: {error}", saved={})
     except calls.Unanswered as error:

@@ -11,6 +11,7 @@ from responder import playbook_files
 from responder import steps as kinds
 from responder.core import (
     announcements,
+    approvals,
     changes,
     configurations,
     contexts,
@@ -239,6 +240,7 @@ class Stage:
                 facts=facts,
                 decision=self.decision,
                 consent=self.consent,
+                agreed=approvals.consent([self.consent], requester="somebody else") if self.consent else None,
             ),
             doors=doors.Doors(
                 control_plane=self.azure,

@@ -44,6 +44,33 @@ def test_a_bad_file_is_told_with_its_place(tmp_path: Path, content: bytes, error
     assert raised.value.remedy
 
 
+@pytest.mark.parametrize("name", ["ours.yml", "Ours.yaml", "our s.yaml"])
+def test_a_file_that_would_be_passed_over_or_cannot_be_called_is_refused_by_its_name(tmp_path: Path, name: str):
+    (tmp_path / name).write_text(GOOD)
+    (tmp_path / ".draft.yaml").write_text("title: [")
+    (tmp_path / "notes.txt").write_text("nothing for us")
+    with pytest.raises(errors.InputError, match=r"playbook\.bad-name"):
+        playbook_files.load_all(tmp_path, steps.KINDS)
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ('server.storage_gb > 1.0 && duration("5 m") < duration("2h")', 'duration("5 m") is none'),
+        ("outage.impact_start > timestamp('yesterday')", "timestamp('yesterday') is none"),
+        ('server.name.matches("(")', "Its pattern cannot be read"),
+    ],
+)
+def test_what_is_written_out_and_could_never_be_told_is_refused_when_it_is_loaded(
+    tmp_path: Path, condition: str, told: str
+):
+    file = tmp_path / "bad.yaml"
+    file.write_text(f"title: T\npurpose: P\nsteps:\n  - id: one\n    do: notify\n    when: {condition}\n")
+    with pytest.raises(errors.InputError, match=r"bad\.yaml:6:\d+") as raised:
+        playbook_files.load(file, steps.KINDS)
+    assert told in raised.value.message
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path):
     with pytest.raises(errors.InputError, match="no such folder"):
         playbook_files.load_all(tmp_path / "none", steps.KINDS)

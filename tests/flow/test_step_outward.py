@@ -154,6 +154,23 @@ async def _foreseen(stage: Stage, given: Mapping[str, Any]) -> None:
     http_request.foresee(stage.context("http_request", given))
 
 
+@pytest.mark.parametrize("allowed", [(), ("localhost",)], ids=["not meant", "meant"])
+async def test_a_name_that_leads_inside_is_called_only_where_that_is_meant(
+    stage: Stage, desk: Desk, allowed: tuple[str, ...]
+):
+    """Whoever answers for the DNS of a listed host must not send us to this machine, or to its identity endpoint."""
+    port = desk.url.rpartition(":")[2]
+    found = settings.HttpRequest(plain_hosts=(f"localhost:{port}",), private_hosts=allowed)
+    stage.config = settings.Steps(http_request=found)
+    asked = {"url": f"http://localhost:{port}/page", "method": "GET"}
+    if allowed:
+        assert output(await stage.call(**asked))["answer"] == "thanks"
+        return
+    with pytest.raises(errors.InputError, match=r"not a public address.*private_hosts.*http\.not-allowed"):
+        await stage.call(**asked)
+    assert (desk.seen, stage.saved) == ([], {}), "nothing left us, and that is known"
+
+
 async def test_a_redirect_is_an_answer_like_any_other(stage: Stage, desk: Desk):
     desk.answers = [web.Response(status=302, headers={"Location": f"{desk.url}/elsewhere"})]
     failed = await stage.call(url=desk.url)
