@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fastjsonschema
 import pytest
+import yaml
 
 from responder.store import sqlite
 from tests.cli import terminal
@@ -86,11 +88,41 @@ def test_a_shipped_playbook_names_its_schema_and_is_read_aloud(responder: termin
     assert all(len(line) <= 120 for line in told.out.splitlines())
 
 
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    return fastjsonschema.compile(json.loads((ROOT / "playbooks" / "playbook.schema.json").read_text()))
+
+
 def test_the_shipped_schema_is_that_of_the_step_kinds_there_are(responder: terminal.Responder):
     """Write it anew with: responder playbooks schema > playbooks/playbook.schema.json"""
     assert (
         json.loads((ROOT / "playbooks" / "playbook.schema.json").read_text()) == responder("playbooks", "schema").json
     )
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "playbooks").glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_editor_that_checks_by_the_schema_has_nothing_against_a_shipped_playbook(schema: Any, path: Path):
+    schema(yaml.safe_load(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"paramters": {}},
+        {"steps": []},
+        {"steps": [{"id": "a", "do": "verfy"}]},
+        {"steps": [{"id": "A B", "do": "verify"}]},
+        {"steps": [{"id": "a", "do": "verify", "with": {"nosuch": 1}}]},
+        {"steps": [{"id": "a", "do": "verify", "retry": {"attempts": 0}}]},
+        {"steps": [{"id": "a", "do": "verify", "on_failure": "explode"}]},
+    ],
+    ids=str,
+)
+def test_an_editor_that_checks_by_the_schema_marks_what_the_loader_would_refuse(schema: Any, mistake: dict[str, Any]):
+    good = {"title": "T", "purpose": "P", "steps": [{"id": "a", "do": "verify"}]}
+    schema(good)
+    with pytest.raises(fastjsonschema.JsonSchemaException):
+        schema(good | mistake)
 
 
 # Plans.
