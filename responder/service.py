@@ -20,7 +20,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from responder import channels, clock, playbook_files, settings, steps
-from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub, health, inventory
+from responder.azure import (
+    blob_checkpoints,
+    clients,
+    control_plane,
+    dns,
+    endpoints,
+    event_hub,
+    health,
+    inventory,
+    offers,
+)
 from responder.channels import log, webhook
 from responder.core import decisions, errors, evidence, playbooks, servers, tolerances
 from responder.flow import (
@@ -33,6 +43,7 @@ from responder.flow import (
     intake,
     known_estate,
     listening,
+    offering,
     pauses,
     plans,
     reconcile,
@@ -422,6 +433,9 @@ def _looking(parts: Parts) -> dict[str, stages.Job]:
         "inventory": lister.run,
         f"watch {probing.vantage}": watcher.run,
         "capture": capturer(parts).run,
+        "offering": offering.Offering(
+            parts.store, functools.partial(offers.ask, parts.clients), config.azure.offer_refresh, parts.estate
+        ).run,
         "retention": cleaner.run,
         "audit": auditing.Daily(parts.store.audit).run,
     }

@@ -24,6 +24,21 @@ NO_TOKEN = "NoToken"  # noqa: S105 - the name of an error
 
 # Refused because of the moment, not because of the request. Azure spells the first both ways.
 _REFUSED_FOR_NOW = frozenset({"ServerIsBusy", "ServerBusy", "AnotherOperationInProgress", "OperationInProgress"})
+_ACCESS = "Ask Microsoft for access to the region (a support request of type service and subscription limits)."
+_QUOTA = "Ask Microsoft for more vCores there; until then, free some."
+_SIZE = (
+    "A restore keeps the size: wait for capacity, or promote a replica; in peace choose a size that both regions offer."
+)
+_REMEDIES: Mapping[str, str] = {
+    "LocationIsOfferRestricted": _ACCESS,
+    "OfferRestricted": _ACCESS,
+    "SubscriptionNotInAllowList": _ACCESS,
+    "QuotaExceeded": _QUOTA,
+    "ServerSkuNotAvailable": _SIZE,
+    "SkuNotAvailable": _SIZE,
+    "AllocationFailed": _SIZE,
+}
+"""What to do about refusals that time alone may not cure, by Azure's code."""
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
 _LONGEST = 500
 
@@ -81,7 +96,10 @@ def _answered(error: exceptions.HttpResponseError, *, place: str, write: bool) -
     else:
         # A good status with a body that is no JSON comes from something in between.
         retryable = status in (200, 408, 429) or status >= 500
-    return errors.AzureError(code, message, status=status, retryable=retryable, retry_after=after, place=place)
+    remedy = _REMEDIES.get(code, "")
+    return errors.AzureError(
+        code, message, status=status, retryable=retryable, retry_after=after, remedy=remedy, place=place
+    )
 
 
 def _unanswered(error: Exception, *, place: str, write: bool) -> errors.AzureError:

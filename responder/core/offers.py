@@ -6,7 +6,9 @@ https://learn.microsoft.com/azure/postgresql/troubleshoot/how-to-resolve-capacit
 
 from __future__ import annotations
 
+import functools
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -59,10 +61,24 @@ def place_of(server: servers.Server) -> Place | None:
     return Place(subscription_id=server.subscription_id.lower(), region=pair, family=server.family)
 
 
-def wanted(listed: Iterable[servers.Server]) -> frozenset[Place]:
-    """The places to ask about, for servers that could be geo-restored."""
-    places = (place_of(server) for server in listed if server.geo_backup)
-    return frozenset(place for place in places if place is not None)
+def wanted(listed: Iterable[servers.Server]) -> Mapping[Place, frozenset[regions.RegionName]]:
+    """The places to ask about, for servers that could be geo-restored, with the regions these are in."""
+    found: dict[Place, set[regions.RegionName]] = {}
+    for server in listed:
+        place = place_of(server) if server.geo_backup else None
+        if place is not None:
+            found.setdefault(place, set()).add(server.region)
+    return {place: frozenset(sources) for place, sources in found.items()}
+
+
+def needed(listed: Iterable[servers.Server]) -> Mapping[tuple[Place, str], int]:
+    """vCores that geo-restored copies of all of these would take, by place and quota."""
+    found: Counter[tuple[Place, str]] = Counter()
+    for server in listed:
+        place = place_of(server) if server.geo_backup else None
+        if place is not None:
+            found[place, quota_of(server.sku)] += server.vcores or 0
+    return found
 
 
 def about(
@@ -91,6 +107,7 @@ def about(
     )
 
 
+@functools.lru_cache(maxsize=1000)
 def quota_of(sku: str) -> str:
     """The name (lower case) of the quota that a size counts against: `Standard_D4ds_v5` to `standardddsv5family`."""
     match = _SKU.fullmatch(sku)

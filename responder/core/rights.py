@@ -23,6 +23,9 @@ READER = frozenset(
         "Microsoft.ResourceHealth/events/read",
         f"{_SERVERS}/locations/azureAsyncOperation/read",
         f"{_SERVERS}/locations/operationResults/read",
+        f"{_SERVERS}/locations/capabilities/read",
+        f"{_SERVERS}/locations/performanceTiers/read",
+        f"{_SERVERS}/locations/resourceType/usages/read",
         *(f"{_SERVERS}/{kind}/read" for kind in _KINDS),
         *(f"{_SERVERS}/{kind}/{child}/read" for kind in _KINDS for child in ("firewallRules", "configurations")),
     }

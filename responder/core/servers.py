@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -90,12 +91,17 @@ class Server:
     @property
     def vcores(self) -> int | None:
         """Processors of its size, read off the name of the size (`Standard_D4ds_v5`, `GP_Gen5_8`). None: not in it."""
-        match = _SIZE.match(self.sku)
-        return int(match[1] or match[2]) if match else None
+        return _vcores(self.sku)
 
     def log_context(self) -> dict[str, str]:
         """The fields that every log line about this server carries."""
         return {"server": self.name, "region": self.region}
+
+
+@functools.lru_cache(maxsize=1000)
+def _vcores(sku: str) -> int | None:
+    match = _SIZE.match(sku)
+    return int(match[1] or match[2]) if match else None
 
 
 def server_id(text: str) -> ServerId:

@@ -6,8 +6,10 @@ for many servers at a time (`gather`). Nothing here asks the store about one ser
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from responder.core import (
     approvals,
@@ -17,6 +19,7 @@ from responder.core import (
     errors,
     estates,
     evidence,
+    offers,
     outages,
     regions,
     runs,
@@ -34,6 +37,8 @@ from responder.store import journals as rows
 
 _LIVE = (copies.State.RESTORING, copies.State.READY)
 _BATCH = 500
+_LAG_LASTS = timedelta(minutes=15)
+"""How long before a server was last well the lag of its replica may have been measured."""
 _NOTHING: tuple[copies.Copy, cutovers.Consent | None] = (copies.Copy(), None)
 
 
@@ -52,6 +57,9 @@ class Turn:
     """Who is not well, when that was read a moment ago."""
     estate: estates.Estate | None = None
     """All servers: for who is silent beside whom, and who replicates whom. None: neither is asked."""
+
+    offered: Mapping[offers.Place, offers.Offered] = field(default_factory=dict)
+    """What the regions that copies of open outages go to gave, when they were last asked."""
 
     def runs_of(self, server_id: servers.ServerId, outage_id: outages.OutageId | None) -> list[rows.Journal]:
         """The journals of one server in one outage (None: in no outage), newest first."""
@@ -138,7 +146,15 @@ async def turn(
     by_server: dict[servers.ServerId, Sequence[rows.Journal]] = {}
     for journal in found:
         by_server[journal.run.server_id] = (*by_server.get(journal.run.server_id, ()), journal)
-    return Turn(still_open=still_open, journals=by_server, spoiled=frozenset(spoiled), ill=ill, estate=estate)
+    pairs = {pair for outage in counted.values() if (pair := regions.pair_of(outage.region)) is not None}
+    return Turn(
+        still_open=still_open,
+        journals=by_server,
+        spoiled=frozenset(spoiled),
+        ill=ill,
+        estate=estate,
+        offered=await store.peacetime.offers(pairs),
+    )
 
 
 async def gather(
@@ -164,7 +180,8 @@ async def gather(
             raise errors.StoreError(apart.UNREADABLE, what, remedy="Run the version that wrote it.")
     declared = known_estate.declared(tolerance_of)
     impaired, arm = known.pair_impaired(outage.region), known.arm_impaired(outage.region)
-    beside = _Beside(known, outage.region)
+    beside = _Beside(known, outage)
+    lags = await store.peacetime.lags([replica.id for server in affected for replica in beside.followers(server.id)])
     found, rest = [], pauses.Pauses()
     for batch in pauses.batches(affected, _BATCH):
         looks, said = await _witnesses(store, [server.id for server in batch], known.ill)
@@ -184,7 +201,8 @@ async def gather(
                     arm_impaired=arm,
                     zonal=beside.zonal(server),
                     well_zones=beside.zones_of(server)[1],
-                    replicas=beside.replicas_of(server.id),
+                    replicas=beside.replicas_of(server.id, looks.get(server.id, {}), lags),
+                    offer=beside.offer(server),
                     consent=consent,
                     witness=said.get(server.id),
                 )
@@ -196,8 +214,12 @@ async def gather(
 class _Beside:
     """What the servers beside a server tell about it."""
 
-    def __init__(self, known: Turn, region: regions.RegionName) -> None:
+    def __init__(self, known: Turn, outage: outages.Outage) -> None:
         self._estate, self._impaired, self._ill = known.estate, known.impaired, known.ill
+        self._outage, self._offers = outage, known.offered
+        region, self._needed = outage.region, Counter[tuple[offers.Place, str]]()
+        if known.estate is not None and known.offered:
+            self._needed.update(offers.needed(known.estate.in_region(region)))
         self._zones: Mapping[str, zones.Told] = {}
         if known.estate is not None and known.ill is not None:
             self._zones = zones.by_subscription(known.estate.in_region(region), known.ill.looks)
@@ -209,18 +231,36 @@ class _Beside:
         down, well = self.zones_of(server)
         return bool(well) and server.zone in down
 
-    def replicas_of(self, id_: servers.ServerId) -> tuple[ways.Replica, ...]:
-        if self._estate is None or not self._estate.replicas_of(id_):
-            return ()
+    def followers(self, id_: servers.ServerId) -> Sequence[servers.Server]:
+        return self._estate.replicas_of(id_) if self._estate is not None else ()
+
+    def replicas_of(
+        self, id_: servers.ServerId, looks: Looks, lags: Mapping[servers.ServerId, ways.Lag]
+    ) -> tuple[ways.Replica, ...]:
         silent = self._ill.silent if self._ill is not None else frozenset()
-        return tuple(
-            ways.Replica(
-                id=replica.id,
-                region=replica.region,
-                impaired=replica.region in self._impaired or replica.id in silent,
+        # What was measured long before the server was last well says nothing about how it fell silent.
+        well = max(filter(None, (look.last_answer_at for look in looks.values())), default=self._outage.impact_start)
+        found = []
+        for replica in self.followers(id_):
+            lag = lags.get(replica.id)
+            lag = lag if lag is not None and well - lag.at <= _LAG_LASTS else None
+            found.append(
+                ways.Replica(
+                    id=replica.id,
+                    region=replica.region,
+                    impaired=replica.region in self._impaired or replica.id in silent,
+                    lag=lag.behind if lag else None,
+                    lag_at=lag.at if lag else None,
+                )
             )
-            for replica in self._estate.replicas_of(id_)
-        )
+        return tuple(found)
+
+    def offer(self, server: servers.Server) -> ways.Offer | None:
+        place = offers.place_of(server)
+        if place is None or place not in self._offers:
+            return None
+        by_all = self._needed[place, offers.quota_of(server.sku)]
+        return offers.about(self._offers[place], server, by_all, self._outage.impact_start)
 
 
 async def _witnesses(

@@ -55,6 +55,9 @@ class Azure(fields.Part):
     configuration_refresh: fields.Duration = timedelta(hours=6)
     """How often the firewall rules and parameters of each declared server are read, while it is healthy, for a copy
     comes without them. 6 hours: two requests a server, and people change them seldom."""
+    offer_refresh: fields.Duration = pydantic.Field(default=timedelta(hours=6), ge=timedelta(minutes=1))
+    """How often the paired regions are asked what they offer: access, sizes, quota. 6 hours: two requests for each
+    region and subscription, whatever the number of servers. During an outage its pair is asked every 10 minutes."""
     inventory_refresh: fields.Duration = timedelta(minutes=5)
     """How often Resource Graph is asked. 5 minutes: the graph itself lags by minutes. A failed refresh keeps what is
     known."""

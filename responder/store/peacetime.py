@@ -44,10 +44,12 @@ class Peacetime:
         }
         await self._base.execute_transaction(lambda c: c.execute(_PUT_OFFER, row))
 
-    async def offers(self) -> dict[core_offers.Place, core_offers.Offered]:
-        """All that are known. A row that this version cannot read is left out."""
-        found = {}
-        for row in await self._base.rows("SELECT subscription, region, family, body FROM offers"):
+    async def offers(self, regions: Collection[str] | None = None) -> dict[core_offers.Place, core_offers.Offered]:
+        """All that are known, or those of these regions. A row that this version cannot read is left out."""
+        sql, found = "SELECT subscription, region, family, body FROM offers", {}
+        if regions is not None:
+            sql += " WHERE region IN (SELECT value FROM json_each(:regions))"
+        for row in await self._base.rows(sql, {"regions": codec.listed(regions or ())}):
             key = f"{row['subscription']}/{row['region']}/{row['family']}"
             offered = self._apart.read(key, functools.partial(codec.load, row["body"], core_offers.Offered))
             if offered is not None:

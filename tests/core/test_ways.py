@@ -68,9 +68,19 @@ def test_each_obstacle_to_a_geo_restore_has_its_sentence(
     assert all("{" not in each.text and each.text.endswith(".") for each in (*found.obstacles, *found.remarks))
 
 
+D4 = "Standard_D4ds_v5"
+
+
 @pytest.mark.parametrize(
     ("changes", "around", "remark"),
-    [({}, {"arm_impaired": True}, "way.arm-impaired"), ({"zone_region": EASTUS2}, {}, "way.dns-zone-in-region")],
+    [
+        ({}, {"arm_impaired": True}, "way.arm-impaired"),
+        ({"zone_region": EASTUS2}, {}, "way.dns-zone-in-region"),
+        ({"sku": D4}, {"offer": ways.Offer(size_missing=True)}, "way.size-not-offered"),
+        ({"sku": D4}, {"offer": ways.Offer(free_vcores=4, needed_by_all=40)}, "way.quota-tight"),
+        ({"high_availability": "ZoneRedundant"}, {"offer": ways.Offer(no_standby=True)}, "way.no-standby-there"),
+        ({}, {"offer": ways.Offer(no_geo_backup=True)}, "way.no-geo-backup-there"),
+    ],
 )
 def test_what_makes_a_geo_restore_doubtful_is_said(changes: dict[str, Any], around: dict[str, Any], remark: str):
     assert [each.id for each in survey(cases.server(**changes), **around)["geo-restore"].remarks] == [remark]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from responder.core import decisions, estates, evidence, outages, regions, servers, services
+from responder.core import decisions, estates, evidence, offers, outages, regions, servers, services, ways
 from responder.flow import facts
 from responder.store import sqlite
 from tests.core import cases
@@ -89,3 +89,48 @@ async def test_an_outage_of_servers_in_the_pair_is(store: sqlite.Store):
     found = await gathered(store, [neighbour("orders")], {}, elsewhere(PAIR, services.Relation.DEPENDENCY, "Storage"))
     assert (found.arm_impaired, found.pair_impaired) == (False, True)
     assert replace(found, pair_impaired=False).queue_wait == timedelta()
+
+
+# What was learnt in peace.
+
+
+def lag(seconds: float, at_: datetime) -> ways.Lag:
+    return ways.Lag(behind=timedelta(seconds=seconds), at=at_)
+
+
+@pytest.mark.parametrize(
+    ("measured", "known"),
+    [
+        pytest.param(at(0) - timedelta(minutes=10), timedelta(seconds=20), id="just before it fell silent"),
+        pytest.param(at(0) - timedelta(hours=2), None, id="long before"),
+    ],
+)
+async def test_the_lag_of_a_replica_is_known_from_shortly_before_the_silence(
+    store: sqlite.Store, measured: datetime, known: timedelta | None
+):
+    primary, copy = neighbour("orders"), neighbour("orders-r", region=WEST, replica_of=cases.server().id)
+    await store.peacetime.put_lags({copy.id: lag(20, measured)})
+    await store.peacetime.put_lags({copy.id: lag(99, measured - timedelta(minutes=1))})  # older: no news
+    found = await gathered(store, [primary, copy], {"orders": down(NOW), "orders-r": up(NOW)})
+    assert found.replicas[0].lag == known
+
+
+async def test_a_replica_whose_lag_is_within_the_rpo_is_preferred_to_a_geo_restore(store: sqlite.Store):
+    primary, copy = neighbour("orders"), neighbour("orders-r", region=WEST, replica_of=cases.server().id)
+    await store.peacetime.put_lags({copy.id: lag(20, at(0) - timedelta(minutes=2))})
+    found = await gathered(store, [primary, copy], {"orders": down(NOW), "orders-r": up(NOW)})
+    decided = decisions.decide(replace(found, tolerance=cases.tolerance(4, 0.5)), cases.POLICY, NOW)
+    assert (decided.way, decided.data_loss_bound) == ("promote-replica", timedelta(seconds=20))
+
+
+async def test_what_the_pair_offers_is_among_the_facts(store: sqlite.Store):
+    server = neighbour("orders", sku="Standard_D4ds_v5")
+    place = offers.place_of(server)
+    assert place is not None
+    offered = offers.Offered(place=place, asked_at=at(-1), free={"cores": 6}, sizes={"generalpurpose": (server.sku,)})
+    await store.peacetime.put_offer(offered)
+    found = await gathered(store, [server, neighbour("shop", sku=server.sku)], {"orders": down(NOW)})
+    assert found.offer is not None
+    assert (found.offer.free_vcores, found.offer.needed_by_all, found.offer.restricted) == (6, 8, False)
+    other = replace(server, subscription_id=cases.OTHER_SUBSCRIPTION)
+    assert (await gathered(store, [other], {"orders": down(NOW)})).offer is None

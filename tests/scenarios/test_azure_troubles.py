@@ -155,6 +155,24 @@ async def test_capacity_that_is_refused_is_asked_for_again_until_there_is_some(f
     assert len(night.creates()) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [("QuotaExceeded", "more vCores"), ("SubscriptionNotInAllowList", "access"), ("ServerSkuNotAvailable", "size")],
+)
+async def test_capacity_that_never_comes_ends_in_words_that_say_what_to_do(fall: Fall, code: str, remedy: str) -> None:
+    night = await fall()
+    night.sim.world.faults.refuse_capacity(nights.PAIR, code, "It is refused.")
+    await night.the_region_fails()
+    await night.passes("6h")
+    (restore,) = [run for run in await night.runs() if run.playbook.name == "geo-restore"]
+    assert restore.state is runs.State.FAILED
+    (failed,) = [told for told in await night.told() if told.kind == "run.failed"]
+    assert code in failed.text
+    assert remedy in failed.text
+    assert (await night.decision()).reasons[0].id == "gave-up"
+    assert night.copies() == []
+
+
 async def test_a_restore_that_fails_is_tried_again_under_another_name(fall: Fall) -> None:
     night = await fall()
     night.sim.world.faults.fail_operation("orders-geo-*", count=2)

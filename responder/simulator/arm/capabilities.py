@@ -16,6 +16,11 @@ _TIERS = {
     "GeneralPurpose": ("Standard_D2ds_v5", "Standard_D4ds_v5", "Standard_D8ds_v5", "Standard_D16ds_v5"),
     "MemoryOptimized": ("Standard_E2ds_v5", "Standard_E4ds_v5", "Standard_E8ds_v5"),
 }
+_SINGLE_TIERS = {
+    "Basic": ("B", (1, 2)),
+    "GeneralPurpose": ("GP", (2, 4, 8, 16, 32, 64)),
+    "MemoryOptimized": ("MO", (2, 4, 8, 16, 32)),
+}
 _VERSIONS = ("11", "12", "13", "14", "15", "16", "17", "18")
 
 
@@ -104,6 +109,29 @@ def _word(enabled: bool) -> str:
     return "Enabled" if enabled else "Disabled"
 
 
+async def _single_tiers(call: calls.Call) -> calls.Reply:
+    """What Single Server offers in a location. https://learn.microsoft.com/rest/api/postgresql/singleserver"""
+    found.subscription_of(call)
+    region = regions.find(call.params["location"])
+    if region is None:
+        raise calls.Refused(400, "InvalidLocation", f"The location '{call.params['location']}' is not known.")
+    restricted = call.world.capacity_refusal(region.name) is not None
+    tiers = {} if restricted else _SINGLE_TIERS
+    return calls.Reply(body={"value": [_single_tier(tier, prefix, sizes) for tier, (prefix, sizes) in tiers.items()]})
+
+
+def _single_tier(tier: str, prefix: str, sizes: tuple[int, ...]) -> calls.Body:
+    bounds = {"minStorageMB": 5120, "maxStorageMB": 2097152, "minBackupRetentionDays": 7, "maxBackupRetentionDays": 35}
+    return {
+        "id": tier,
+        **bounds,
+        "serviceLevelObjectives": [
+            {"id": f"{prefix}_Gen5_{size}", "edition": tier, "vCore": size, "hardwareGeneration": "Gen5", **bounds}
+            for size in sizes
+        ],
+    }
+
+
 async def _check_name(call: calls.Call) -> calls.Reply:
     found.subscription_of(call)
     name, type_ = calls.text(call.body, "name"), calls.text(call.body, "type")
@@ -171,6 +199,7 @@ _SERVER = f"{calls.GROUP}/providers/{resources.PROVIDER}"
 
 ROUTES = (
     calls.route("GET", f"{_PLACE}/locations/{{location}}/capabilities", _by_location),
+    calls.route("GET", f"{_PLACE}/locations/{{location}}/performanceTiers", _single_tiers, kind="single"),
     calls.route("POST", f"{_PLACE}/locations/{{location}}/checkNameAvailability", _check_name),
     calls.route("POST", f"{_PLACE}/checkNameAvailability", _check_name),
     calls.route("GET", f"{_PLACE}/locations/{{location}}/resourceType/flexibleServers/usages", _usages),
