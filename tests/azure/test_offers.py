@@ -1,4 +1,4 @@
-"""What a region offers, asked of the local Azure through the real SDKs: access, sizes, quota; and some wrong answers."""
+"""What a region offers, asked of the local Azure through the real SDKs: access, sizes, quota; and wrong answers."""
 
 from __future__ import annotations
 
