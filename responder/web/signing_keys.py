@@ -2,7 +2,7 @@
 
 They are fetched in peace, again and again, because the night they are needed the address may not answer. A token that
 names an unknown key makes us ask, too, but at most once a minute and never twice at once, whoever sends such tokens.
-When asking fails, what is known stays good for `keys_keep`.
+When asking fails, what is known stays good for `keys_keep`. All of it by ticks, which no clock that is set moves.
 https://learn.microsoft.com/entra/identity-platform/signing-key-rollover
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import aiohttp
 import jwt
@@ -54,8 +54,8 @@ class SigningKeys:
         self._refresh = entra.keys_refresh
         self._keep = entra.keys_keep
         self._keys: Keys = {}
-        self._fetched_at: datetime | None = None
-        self._asked_at: datetime | None = None
+        self._fetched_at: float | None = None
+        self._asked_at: float | None = None
         self._failed = False
         self._asking: asyncio.Task[None] | None = None
 
@@ -88,18 +88,14 @@ class SigningKeys:
                 await asyncio.gather(asking, return_exceptions=True)
 
     def _usable(self) -> Keys:
-        if self._fetched_at is None or clock.now() - self._fetched_at > self._keep:
-            return {}
-        return self._keys
+        return {} if _since(self._fetched_at) > self._keep else self._keys
 
     def _due(self) -> bool:
-        return self._failed or self._fetched_at is None or clock.now() - self._fetched_at >= self._refresh
+        return self._failed or _since(self._fetched_at) >= self._refresh
 
     def _wait(self) -> timedelta:
         """Until the next question is allowed; zero: now."""
-        passed = clock.now() - self._asked_at if self._asked_at is not None else ASK_AGAIN
-        # A clock that was set back must not silence us for as long.
-        return ASK_AGAIN - passed if timedelta(0) <= passed < ASK_AGAIN else timedelta(0)
+        return max(ASK_AGAIN - _since(self._asked_at), timedelta(0))
 
     async def _ask(self) -> None:
         """Ask, or join the question that is under way. Shielded: a caller who hangs up does not end it for others."""
@@ -108,7 +104,7 @@ class SigningKeys:
         await asyncio.shield(self._asking)
 
     async def _fetch(self) -> None:
-        self._asked_at = clock.now()
+        self._asked_at = clock.ticks()
         try:
             keys = parse(await _document(self._url), self._tenant)
             if not keys:
@@ -120,9 +116,14 @@ class SigningKeys:
         else:
             if keys.keys() != self._keys.keys():
                 _log.info("keys.changed", url=self._url, keys=len(keys))
-            self._keys, self._fetched_at, self._failed = keys, clock.now(), False
+            self._keys, self._fetched_at, self._failed = keys, clock.ticks(), False
         finally:
             self._asking = None
+
+
+def _since(ticks: float | None) -> timedelta:
+    """How long ago that was; never: longer than anything."""
+    return timedelta(days=1_000_000) if ticks is None else timedelta(seconds=clock.ticks() - ticks)
 
 
 def parse(document: bytes, tenant: str) -> Keys:

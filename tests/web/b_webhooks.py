@@ -220,13 +220,22 @@ async def daemon(folder: Path, store_: Any = None, **changes: Any) -> AsyncItera
 
 
 class Clock:
-    """A time that tests move."""
+    """A time that tests move, and the ticks that go with it."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+        self._ticks = 0.0
 
     def __call__(self) -> datetime:
         return self.at
 
     def forward(self, **span: float) -> None:
+        self.step(**span)
+        self._ticks += timedelta(**span).total_seconds()
+
+    def step(self, **span: float) -> None:
+        """Somebody sets the clock; no time passes."""
         self.at += timedelta(**span)
+
+    def ticks(self) -> float:
+        return self._ticks

@@ -26,6 +26,7 @@ async def tenant() -> AsyncIterator[b.Tenant]:
 def now(monkeypatch: pytest.MonkeyPatch) -> b.Clock:
     moved = b.Clock()
     monkeypatch.setattr(clock, "now", moved)
+    monkeypatch.setattr(clock, "ticks", moved.ticks)
     return moved
 
 
@@ -257,9 +258,34 @@ async def test_old_keys_serve_while_the_address_is_slow(tmp_path: Path, tenant: 
 async def test_a_clock_that_is_set_back_does_not_stop_us_asking(tmp_path: Path, tenant: b.Tenant, now: b.Clock) -> None:
     async with b.daemon(tmp_path, azure_monitor={"entra": b.entra(tenant)}) as daemon:
         await asked(tenant)
-        now.forward(days=-1)
+        now.forward(minutes=2)
+        now.step(days=-1)
         tenant.keys = [b.jwk("two")]
         assert await daemon.status(bearer=signed(now, "two")) == 202
+
+
+@pytest.mark.parametrize("days", [-30, 30])
+async def test_a_clock_that_is_set_makes_known_keys_neither_old_nor_young(
+    tmp_path: Path, tenant: b.Tenant, now: b.Clock, days: int
+) -> None:
+    async with b.daemon(tmp_path, azure_monitor={"entra": b.entra(tenant, keys_keep="3d")}) as daemon:
+        assert await daemon.status(bearer=signed(now)) == 202
+        tenant.status = 500
+        now.step(days=days)
+        assert await daemon.status(bearer=signed(now)) == 202
+        now.forward(days=4)
+        assert await daemon.status(bearer=signed(now)) == 503
+
+
+async def test_a_clock_that_is_set_does_not_let_a_flood_of_unknown_keys_ask_again(
+    tmp_path: Path, tenant: b.Tenant, now: b.Clock
+) -> None:
+    async with b.daemon(tmp_path, azure_monitor={"entra": b.entra(tenant)}) as daemon:
+        await asked(tenant)
+        for days in (1, -2, 1):
+            now.step(days=days)
+            await daemon.status(bearer=signed(now, "unknown"))
+        assert tenant.asked == 1
 
 
 async def test_the_end_of_the_server_ends_the_question(tmp_path: Path, tenant: b.Tenant) -> None:
