@@ -357,7 +357,7 @@ async def _run_until(stop: asyncio.Event, again: asyncio.Event, parts: Parts) ->
     door = intake.Intake(parts.store.intake, parts.wakes["assess"])
     hubs, reconciler = _hubs(parts, door), reconciliation(parts, door)
     pushed = listening.Door("webhooks", ("webhook", "event-grid"), door, config.hearing.webhook_every)
-    ears = [*hubs, *_polled(parts, reconciler, door), pushed]
+    ears = [listening.Steady(ear) for ear in (*hubs, *_polled(parts, reconciler, door), pushed)]
     hearing: dict[str, stages.Job] = {
         "throttling": throttling.Throttling(parts.store, parts.clients.budgets).run,
         "playbooks": functools.partial(parts.shelf.run, again),

@@ -63,6 +63,29 @@ def look(ears: Sequence[Ear], policy: hearing.Policy, now: datetime) -> Hearing:
     return Hearing(sources=found, overall=hearing.overall(found))
 
 
+class Steady:
+    """An ear when the clock is set back: no proof may lie in the future, or a dead source would seem alive until then.
+
+    Such a moment counts as the one at which that was seen.
+    """
+
+    def __init__(self, ear: Ear) -> None:
+        self._ear = ear
+        self._seen: dict[datetime, datetime] = {}
+
+    def facts(self) -> hearing.Facts:
+        """As the ear says, no moment of it ahead of now."""
+        found, now = self._ear.facts(), clock.now()
+        moments = {at for at in (found.since, found.proven_at, found.waiting_since) if at is not None}
+        self._seen = {at: min(self._seen.get(at, now), now) for at in moments if at > now or at in self._seen}
+        return replace(
+            found,
+            since=self._seen.get(found.since, found.since),
+            proven_at=self._seen.get(found.proven_at, found.proven_at) if found.proven_at else None,
+            waiting_since=self._seen.get(found.waiting_since, found.waiting_since) if found.waiting_since else None,
+        )
+
+
 class Polling:
     """Several polled sources as one ear: as good as the worst of them, because each speaks for other servers.
 

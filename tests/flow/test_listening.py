@@ -177,3 +177,33 @@ async def test_a_door_that_is_called_regularly_is_blind_when_it_is_not(time: Any
     assert hearing.judge(ear.facts(), POLICY, time.pass_(minutes=2)).state is State.BLIND
     await door.accept([arrival("webhook", time.now)])
     assert hearing.judge(ear.facts(), POLICY, time.pass_(minutes=59)).state is State.IDLE
+
+
+async def test_a_clock_that_is_set_back_does_not_keep_a_dead_source_alive(store: sqlite.Store, time: Any) -> None:
+    ear = Ear("hub", proven_at=conftest.NOON)
+    steady = listening.Steady(ear)
+    watch = stage(store, [steady])
+    time.pass_(hours=-1)
+    assert (await watch.turn(time.now)).overall.state is State.IDLE
+    time.pass_(minutes=2)
+    assert (await watch.turn(time.now)).overall.state is State.BLIND
+    assert await told(store) == []
+    time.pass_(minutes=5)
+    await watch.turn(time.now)
+    assert await told(store) == [("source.blind", "hub")]
+    time.pass_(minutes=53, seconds=30)  # the moment of the old proof comes again
+    assert (await watch.turn(time.now)).overall.state is State.BLIND
+    ear.proven_at = time.now
+    assert (await watch.turn(time.now)).overall.state is State.IDLE
+    assert (await told(store))[-1] == ("source.hears", "hub")
+
+
+async def test_a_source_that_never_proved_anything_is_told_though_the_clock_was_set_back(
+    store: sqlite.Store, time: Any
+) -> None:
+    watch = stage(store, [listening.Steady(Ear("hub"))])
+    time.pass_(hours=-1)
+    await watch.turn(time.now)
+    time.pass_(minutes=6)
+    await watch.turn(time.now)
+    assert await told(store) == [("source.blind", "hub")]
