@@ -97,6 +97,29 @@ async def test_what_was_said_while_the_daemon_was_down_is_heard_at_its_start(fal
     assert outage.impact_start <= night.clock.now() - timedelta(minutes=50), "deadlines count from the impact"
 
 
+@pytest.mark.parametrize("ended", [False, True])
+async def test_an_outage_that_began_while_the_daemon_was_down_for_hours_is_known_with_its_end(
+    fall: Fall, ended: bool
+) -> None:
+    night = await fall()
+    await asked(night)
+    await night.stop()
+    over = {"status": "Resolved", "impact_mitigation": "-PT1H"} if ended else {}
+    publish(night, impact_start="-PT5M", updated_at="-PT5M")
+    night.clock.forward(timedelta(hours=6))
+    if ended:
+        publish(night, impact_start="-PT6H5M", updated_at="-PT1H", **over)
+    await night.start()
+    await asked(night)
+
+    outage = await outage_of(night)
+    assert outage is not None
+    assert outage.status is (outages.Status.RESOLVED if ended else outages.Status.ACTIVE)
+    assert night.clock.now() - outage.impact_start == timedelta(hours=6, minutes=5)
+    await night.passes("10m")
+    assert night.creates() == [], "the servers answer, so nothing is started"
+
+
 async def test_the_first_start_looks_back_as_far_as_the_settings_say(fall: Fall) -> None:
     night = await fall(reconciliation={"look_back": "2d"})
     publish(night, tracking_id="OLD-1", impact_start="-P5D", updated_at="-P4D")
