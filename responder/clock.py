@@ -22,6 +22,11 @@ def now() -> datetime:
     return shown + timedelta(seconds=ticks() - since)
 
 
+def wall() -> datetime:
+    """By this machine's own clock, whatever clock we follow: for what Azure has stamped, such as the end of a token."""
+    return datetime.now(UTC)
+
+
 def follow(shown: datetime | None) -> None:
     """From now on, go by another clock that shows this at this moment; to be repeated. None: by our own again."""
     global _followed

@@ -129,7 +129,7 @@ class Cel:
             raise playbooks.Unknown(_reason(str(error))) from error
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=2)  # each holds 0.2 MB, and the expressions of one step come one after the other
 def _environment(names: tuple[tuple[str, playbooks.Type], ...]) -> Any:
     return cel.NewEnv(variables={name: _TYPES[type_] for name, type_ in names}, functions=_functions())
 

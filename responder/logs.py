@@ -5,7 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 
-import structlog
+# Its console can paint tracebacks with rich, which we never let it do: 5 MB that the daemon need not hold.
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]  # "not to be imported", as the import system documents it
+import structlog  # noqa: E402
+
+if _rich is None:
+    del sys.modules["rich"]
+else:
+    sys.modules["rich"] = _rich
 
 
 def configure(level: str) -> None:

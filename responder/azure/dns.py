@@ -62,12 +62,12 @@ class Dns:
         Raises `AzureError`: code `PreconditionFailed` (retryable) when the record was changed meanwhile; after
         `Ambiguous`, calling again is safe, for it looks first.
         """
-        from azure.mgmt.dns import models
-
         seconds = int(ttl.total_seconds()) if ttl is not None else zone.ttl
         found = await self._find(zone, record)
         if found is not None and _target(found) == _bare(target) and found.ttl == seconds:
             return
+        from azure.mgmt.dns import models  # `_find` has loaded the SDK
+
         body = models.RecordSet(
             ttl=seconds,
             cname_record=models.CnameRecord(cname=_bare(target)),
@@ -75,23 +75,23 @@ class Dns:
         )
         unchanged = {"if_match": found.etag} if found is not None else {"if_none_match": "*"}
         with meanings.translated(_place(zone, record), write=True):
-            await self._records(zone).create_or_update(
-                zone.resource_group, zone.name, record, _CNAME, body, **unchanged
-            )
+            records = await self._records(zone)
+            await records.create_or_update(zone.resource_group, zone.name, record, _CNAME, body, **unchanged)
         before = _target(found) if found is not None else None
         _log.info("azure.dns-pointed", record=_place(zone, record), to=_bare(target), before=before, ttl_s=seconds)
 
     async def _find(self, zone: Zone, record: str) -> Any:
         try:
             with meanings.translated(_place(zone, record)):
-                return await self._records(zone).get(zone.resource_group, zone.name, record, _CNAME)
+                records = await self._records(zone)
+                return await records.get(zone.resource_group, zone.name, record, _CNAME)
         except errors.AzureError as error:
             if error.status == 404 and error.code == _NO_RECORD:
                 return None
             raise
 
-    def _records(self, zone: Zone) -> Any:
-        return self._to.dns(zone.subscription_id).record_sets
+    async def _records(self, zone: Zone) -> Any:
+        return (await self._to.dns(zone.subscription_id)).record_sets
 
 
 def _target(found: Any) -> str | None:

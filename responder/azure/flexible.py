@@ -16,6 +16,7 @@ async def begin_restore(
     to: clients.Clients, address: servers.Address, request: restores.RestoreRequest, **options: Any
 ) -> AsyncLROPoller[Any]:
     """Send the restore; with `continuation_token` in the options, take it up again and send nothing."""
+    sdk = (await to.flexible(address.subscription_id)).servers  # loads the SDK
     from azure.mgmt.postgresqlflexibleservers import models
 
     if request.to is None:
@@ -35,19 +36,18 @@ async def begin_restore(
             availability_zone=request.zone or None,
         )
     body = models.Server(location=request.target_region, tags=request.all_tags(), properties=properties)
-    sdk = to.flexible(address.subscription_id).servers
     return await sdk.begin_create_or_update(address.resource_group, address.name, body, **options)
 
 
 async def begin_delete(to: clients.Clients, address: servers.Address, **options: Any) -> AsyncLROPoller[Any]:
     """Send the delete, or take it up again."""
-    sdk = to.flexible(address.subscription_id).servers
+    sdk = (await to.flexible(address.subscription_id)).servers
     return await sdk.begin_delete(address.resource_group, address.name, **options)
 
 
 async def get(to: clients.Clients, address: servers.Address) -> restores.FoundServer:
     """The server as it is; the SDK raises when there is none."""
-    sdk = to.flexible(address.subscription_id).servers
+    sdk = (await to.flexible(address.subscription_id)).servers
     return read(await sdk.get(address.resource_group, address.name))
 
 
@@ -76,9 +76,9 @@ async def begin_change(
     to: clients.Clients, address: servers.Address, change: changes.Change, **options: Any
 ) -> AsyncLROPoller[Any]:
     """Send a change, or take it up again."""
+    sdk, group, name = await to.flexible(address.subscription_id), address.resource_group, address.name
     from azure.mgmt.postgresqlflexibleservers import models
 
-    sdk, group, name = to.flexible(address.subscription_id), address.resource_group, address.name
     match change:
         case changes.Promotion():
             body = models.ServerForPatch(properties=_promoted(change))

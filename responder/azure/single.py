@@ -15,6 +15,7 @@ async def begin_restore(
     to: clients.Clients, address: servers.Address, request: restores.RestoreRequest, **options: Any
 ) -> AsyncLROPoller[Any]:
     """Send the restore; with `continuation_token` in the options, take it up again and send nothing."""
+    sdk = (await to.single(address.subscription_id)).servers  # loads the SDK
     from azure.mgmt.rdbms.postgresql import models
 
     source = request.source
@@ -26,21 +27,20 @@ async def begin_restore(
         if request.to is None
         else models.ServerPropertiesForRestore(source_server_id=source.id, restore_point_in_time=request.to),
     )
-    sdk = to.single(address.subscription_id).servers
     poller: AsyncLROPoller[Any] = await sdk.begin_create(address.resource_group, address.name, body, **options)
     return poller
 
 
 async def begin_delete(to: clients.Clients, address: servers.Address, **options: Any) -> AsyncLROPoller[Any]:
     """Send the delete, or take it up again."""
-    sdk = to.single(address.subscription_id).servers
+    sdk = (await to.single(address.subscription_id)).servers
     poller: AsyncLROPoller[Any] = await sdk.begin_delete(address.resource_group, address.name, **options)
     return poller
 
 
 async def get(to: clients.Clients, address: servers.Address) -> restores.FoundServer:
     """The server as it is; the SDK raises when there is none."""
-    sdk = to.single(address.subscription_id).servers
+    sdk = (await to.single(address.subscription_id)).servers
     return read(await sdk.get(address.resource_group, address.name))
 
 
@@ -63,9 +63,9 @@ async def begin_change(
     to: clients.Clients, address: servers.Address, change: changes.Change, **options: Any
 ) -> AsyncLROPoller[Any]:
     """Send a change, or take it up again."""
+    sdk, group, name = await to.single(address.subscription_id), address.resource_group, address.name
     from azure.mgmt.rdbms.postgresql import models
 
-    sdk, group, name = to.single(address.subscription_id), address.resource_group, address.name
     poller: AsyncLROPoller[Any]
     match change:
         case changes.Promotion():

@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
@@ -21,7 +22,10 @@ from responder import clock, settings
 from responder.core import errors
 from responder.flow import intake
 from responder.store import intake as rows
-from responder.web import bodies, callers, event_grid, rates, signing_keys
+from responder.web import bodies, callers, event_grid, rates
+
+if TYPE_CHECKING:
+    from responder.web import signing_keys
 
 _log = structlog.get_logger(__name__)
 
@@ -104,8 +108,10 @@ def _gate(
     if endpoint.secret is not None:
         ways.append(callers.Secret(endpoint.secret.reveal(), f"{place}.secret"))
     if endpoint.entra is not None:
+        from responder.web import entra, signing_keys
+
         keys.append(signing_keys.SigningKeys(endpoint.entra))
-        ways.append(callers.Token(endpoint.entra, keys[-1]))
+        ways.append(entra.Token(endpoint.entra, keys[-1]))
     if not ways and config.webhook_secret is not None:
         ways.append(callers.Secret(config.webhook_secret.reveal(), "web.webhook_secret"))
     if not ways:

@@ -51,6 +51,11 @@ async def running(events: int = 0) -> AsyncIterator[dict[str, str]]:
         yield json.loads(await opposite.line(process))
 
 
+def hub_variable() -> str:
+    """What its environment calls the hub's connection string."""
+    return f"SIM_EVENT_HUB_{HUB.upper().replace('-', '_')}"
+
+
 def event(number: int) -> bytes:
     """A body of the usual size that no other event has."""
     start = b'{"records": [{"number": %d, "text": "' % number

@@ -60,7 +60,7 @@ async def measure(effort: measures.Effort) -> list[measures.Row]:
 
 
 def _address(env: Mapping[str, str]) -> str:
-    return env[f"SIM_EVENT_HUB_{cloud.HUB.upper().replace('-', '_')}"]
+    return env[cloud.hub_variable()]
 
 
 async def _ours(env: Mapping[str, str], events: int) -> measures.Sample:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from responder import playbook_files, settings, steps
 from responder.core import playbooks, regions, runs, servers
 from responder.store import codec, stores
 from responder.store import runs as stored
-from tests.benchmarks import bare_store, idle, measures
+from tests.benchmarks import bare_store, cloud, idle, measures
 from tests.contracts import postgresql_server
 
 RUNS = 10_000
@@ -49,10 +49,10 @@ async def measure(effort: measures.Effort) -> list[measures.Row]:
     waiting = [_waiting(playbook, number) for number in range(effort.of(RUNS))]
     rows = []
     with tempfile.TemporaryDirectory(prefix="responder-bench-") as folder:
-        async with _sqlite(Path(folder)) as file, _postgresql(Path(folder)) as server:
+        async with cloud.running() as azure, _sqlite(Path(folder)) as file, _postgresql(Path(folder)) as server:
             for site in (file, server):
                 rows.append(await _submit(site, waiting, effort))
-                rows.append(await _wait(site, waiting, effort))
+                rows.append(await _wait(site, waiting, azure, effort))
     return rows
 
 
@@ -77,27 +77,30 @@ async def _submit(site: Site, waiting: Sequence[runs.Run], effort: measures.Effo
     return replace(row, notes=[f"{len(waiting):,} runs were durable after {slowest:.2f} s at most"])
 
 
-async def _wait(site: Site, waiting: Sequence[runs.Run], effort: measures.Effort) -> measures.Row:
+async def _wait(
+    site: Site, waiting: Sequence[runs.Run], azure: Mapping[str, str], effort: measures.Effort
+) -> measures.Row:
     """One turn: a daemon is looked at for so long that more would only take longer."""
     seconds = max(0.5, _IDLE * min(effort.scale, 1.0))
-    full = await _lived(site, waiting, seconds)
-    empty = await _lived(site, (), seconds)
+    full = await _lived(site, waiting, azure, seconds)
+    empty = await _lived(site, (), azure, seconds)
     notes = [
         f"{len(waiting):,} wait: {full.megabytes:.0f} MB resident ({empty.megabytes:.0f} with none), "
-        f"{100 * full.idle.cpu_each:.2f} % of a core ({100 * empty.idle.cpu_each:.2f} with none)",
+        f"{100 * full.idle.cpu_each:.2f} % of a core ({100 * empty.idle.cpu_each:.2f} with none), "
+        f"{full.threads} threads",
         f"the due run began {full.begun:.2f} s after the daemon was up ({empty.begun:.2f} with no other), "
         f"and that {full.up:.2f} s after its process was started",
     ]
     return measures.Row(name=f"waiting: {site.name}", unit="second", pairs=[(full.idle, empty.idle)], notes=notes)
 
 
-async def _lived(site: Site, waiting: Sequence[runs.Run], seconds: float) -> idle.Life:
+async def _lived(site: Site, waiting: Sequence[runs.Run], azure: Mapping[str, str], seconds: float) -> idle.Life:
     config = site.config()
     async with _store(config) as store:
         await store.runs.submit_all(waiting)
         await store.estate.put_servers([_server("due")])
         await store.runs.submit(_due())
-    return await idle.live(config, seconds)
+    return await idle.live(config, azure, seconds)
 
 
 @contextlib.asynccontextmanager
