@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _Client = TypeVar("_Client")
 
 _AT_ONCE = ("azure.mgmt.resourcegraph.aio", "responder.azure.pipelines")
-"""What every daemon needs. The other SDKs are loaded by the first call that needs them: 7 MB less in peace."""
+"""What every daemon needs. The other SDKs are loaded by the first call that needs them."""
 _loaded: set[str] = set()
 
 

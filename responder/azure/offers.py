@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from responder import clock
-from responder.azure import budgets, clients
+from responder.azure import clients
 from responder.azure import errors as meanings
 from responder.core import errors, offers, servers
 
@@ -28,6 +28,8 @@ _RESTRICTED = frozenset({"LocationIsOfferRestricted", "SubscriptionNotInAllowLis
 async def ask(to: clients.Clients, place: offers.Place) -> offers.Offered:
     """What Azure says now. Raises `AzureError` when it does not; a quota that may not be read is left out."""
     found = offers.Offered(place=place, asked_at=clock.now())
+    from responder.azure import budgets
+
     with budgets.unhurried():
         try:
             if place.family is servers.Family.SINGLE:
@@ -47,7 +49,7 @@ async def ask(to: clients.Clients, place: offers.Place) -> offers.Offered:
 
 
 async def _capabilities(to: clients.Clients, found: offers.Offered) -> offers.Offered:
-    sdk, place = to.flexible(found.place.subscription_id), found.place
+    sdk, place = await to.flexible(found.place.subscription_id), found.place
     with meanings.translated(f"capabilities of {place.region}"):
         listed = [each async for each in sdk.capabilities_by_location.list(place.region)]
     sizes: dict[str, tuple[str, ...]] = {}
@@ -81,7 +83,7 @@ def _older_words(capability: Any) -> dict[str, bool]:
 
 
 async def _quotas(to: clients.Clients, place: offers.Place) -> Mapping[str, int]:
-    sdk, free = to.flexible(place.subscription_id), {}
+    sdk, free = await to.flexible(place.subscription_id), {}
     with meanings.translated(f"quota in {place.region}"):
         async for usage in sdk.quota_usages.list(place.region):
             name = str(usage.name.value).lower() if usage.name and usage.name.value else ""
@@ -92,7 +94,7 @@ async def _quotas(to: clients.Clients, place: offers.Place) -> Mapping[str, int]
 
 async def _tiers(to: clients.Clients, found: offers.Offered) -> offers.Offered:
     """Single Server tells no quota and no features."""
-    sdk, place = to.single(found.place.subscription_id), found.place
+    sdk, place = await to.single(found.place.subscription_id), found.place
     with meanings.translated(f"tiers of {place.region}"):
         listed = [each async for each in sdk.location_based_performance_tier.list(place.region)]
     sizes = {

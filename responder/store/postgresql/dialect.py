@@ -39,7 +39,7 @@ class Statement:
 @functools.lru_cache(maxsize=1000)
 def translated(sql: str) -> Statement:
     """The statement as PostgreSQL takes it."""
-    wanted: list[str | int] = []
+    wanted: dict[str | int, int] = {}
     positions = 0
 
     def number(parameter: str) -> str:
@@ -50,9 +50,7 @@ def translated(sql: str) -> Statement:
             key, positions = positions, positions + 1
         else:
             key = int(parameter[1:]) - 1
-        if key not in wanted:
-            wanted.append(key)
-        return f"${wanted.index(key) + 1}"
+        return f"${wanted.setdefault(key, len(wanted) + 1)}"
 
     def replaced(found: re.Match[str]) -> str:
         if found["left"]:
