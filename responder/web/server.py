@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from responder import settings
 from responder.core import errors
-from responder.web import answers, api, desk, health, webhooks
+from responder.web import answers, api, desk, health, idlers, webhooks
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,8 @@ async def running(behind: desk.Desk) -> AsyncIterator[int]:
     # Not unpacked by aiohttp: a packed body is bounded before and after, see `bodies`.
     runner = web.AppRunner(app, access_log=None, logger=_MUTE, auto_decompress=False, shutdown_timeout=5.0)
     await runner.setup()
+    assert runner.server is not None
+    watch = asyncio.create_task(idlers.Idlers(runner.server).run(), name="web-idlers")
     try:
         port = await _listen(runner, config)
         _log.info("web.listening", host=config.host, port=port)
@@ -45,6 +48,8 @@ async def running(behind: desk.Desk) -> AsyncIterator[int]:
             if config.port_file is not None:
                 config.port_file.unlink(missing_ok=True)
     finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
         await runner.cleanup()
 
 
