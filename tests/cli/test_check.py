@@ -44,7 +44,7 @@ def test_what_is_right_passes_and_nothing_is_written(
         "reader at /subscriptions/",
         "writer at /subscriptions/",
         "This machine's clock agrees with Azure's",
-        "3 of 3 servers answer from here",
+        "All 3 servers answer from here",
     ):
         assert words in said.out, said.out
     assert "FAILED" not in said.out
