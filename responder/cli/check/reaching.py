@@ -47,7 +47,7 @@ def _databases(config: settings.Settings) -> service.Databases:
         return service.Databases(config.postgres, config.probes)
     except errors.InputError:  # a secret or a file that is not there: told among the secrets, and by the daemon
         unnamed = config.postgres.model_copy(update={"password": None})
-        return service.Databases(unnamed, settings.Probes(timeout=config.probes.timeout))
+        return service.Databases(unnamed, settings.Probes().model_copy(update={"timeout": config.probes.timeout}))
 
 
 def _reached(there: Sequence[servers.Server], answering: Sequence[servers.Server]) -> checks.Finding:
