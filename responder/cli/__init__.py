@@ -79,7 +79,7 @@ def main() -> None:
         sys.exit(2 if isinstance(error, click.UsageError) else 1)
     except errors.ResponderError as error:
         _complain(error)
-        sys.exit(1)
+        sys.exit(2 if error.place.startswith("--") else 1)  # what an option was given cannot be read
 
 
 def _complain(error: errors.ResponderError) -> None:

@@ -30,6 +30,7 @@ def _narrowing(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--actor", default=None, help="Only what that one said or did."),
         click.option("--server", default=None, help="Only about this server: its ARM id, or a name only one has."),
         click.option("--run", "run_id", default=None, help="Only about this run."),
+        click.option("--outage", default=None, help="Only about this outage: TRACKING-ID@region, or its start."),
         click.option(
             "--kind", "kinds", multiple=True, help="Only this kind, like approve, or effect. for all effects."
         ),
@@ -128,7 +129,7 @@ def export(config: Path, **narrow: Any) -> None:
 
 @audit.command("list")
 @_narrowing
-@click.option("--limit", default=100, show_default=True, help="So many, the newest.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="So many, the newest.")
 @reach.with_config
 @reach.with_json
 def list_(config: Path, as_json: bool, limit: int, **narrow: Any) -> None:
@@ -148,6 +149,8 @@ def list_(config: Path, as_json: bool, limit: int, **narrow: Any) -> None:
         [(line.number, line.at[:19] + "Z", line.kind, line.actor, _about(line), _what(line)) for line in found],
         empty="No such entry.",
     )
+    if len(found) == limit:
+        click.echo(f"The newest {limit}; there may be older ones (--limit).", err=True)
 
 
 def _about(line: audits.Line) -> str:
@@ -164,6 +167,10 @@ def _what(line: audits.Line) -> str:
     shown = price.get("loss") or (body.get("decision") or {}).get("data_loss_bound") if line.run else None
     if shown:
         parts.append(f"was shown a loss of {_span(shown)}")
+    if line.kind.startswith("approval."):
+        parts += _asked(body)
+    if line.kind == "effect.outcome":
+        parts += _came(body.get("output") or {})
     for name in ("action", "step", "do", "state", "verdict", "playbook", "version", "digest", "why", "reason", "until"):
         value = body.get(name)
         if isinstance(value, str) and value:
@@ -173,30 +180,63 @@ def _what(line: audits.Line) -> str:
     return ", ".join(parts)
 
 
+def _asked(body: dict[str, Any]) -> list[str]:
+    """What people were told when they were asked for a yes."""
+    price = body.get("price") or {}
+    known = "measured" if price.get("measured") else "not measured"
+    told = {
+        f"a loss of up to {{}} ({known})": price.get("loss"),
+        "away for {} if it is cut over": price.get("downtime"),
+        "{} if not": price.get("downtime_waiting"),
+    }
+    return [
+        *(text.format(_span(value)) for text, value in told.items() if value),
+        *([f"if nobody answers: {body['default']}"] if body.get("default") else []),
+    ]
+
+
+def _came(output: dict[str, Any]) -> list[str]:
+    """What became of applications and data."""
+    if output.get("verdict") != "cut-over":
+        return []
+    leads = f"{output['record']} now leads to {output.get('to')}" if output.get("record") else "no record was changed"
+    loss = output.get("data_loss_s")
+    return [leads, f"lost {show.span(loss)} of the newest data" if loss is not None else "the loss was not measured"]
+
+
 def _span(written: str) -> str:
     from responder.core import durations
 
     return durations.show(durations.parse(written))
 
 
-async def _wanted(
-    store: stores.Store, *, since: str | None, until: str | None, kinds: tuple[str, ...], run_id: str | None,
-    server: str | None, actor: str | None,
-) -> rows.Wanted:  # fmt: skip
+async def _wanted(store: stores.Store, *, run_id: str | None, **narrow: Any) -> rows.Wanted:
     from responder.core import servers
     from responder.flow import requests
     from responder.store import audit as rows
 
+    server = narrow["server"]
     if server is not None and not server.startswith("/"):
         server = (await requests.find_server(store, server)).id
     return rows.Wanted(
-        since=_moment(since, "--since"),
-        until=_moment(until, "--until"),
-        kinds=kinds,
+        since=_moment(narrow["since"], "--since"),
+        until=_moment(narrow["until"], "--until"),
+        kinds=[_known(kind) for kind in narrow["kinds"]],
         run=run_id,
         server=servers.server_id(server) if server else None,
-        actor=actor,
+        outage=narrow["outage"],
+        actor=narrow["actor"],
     )
+
+
+def _known(kind: str) -> str:
+    """The kind. Of one that there is not, "no such entry" would be a wrong answer."""
+    from responder.core import audits, errors
+
+    if any(one == kind or (kind.endswith(".") and one.startswith(kind)) for one in audits.KINDS):
+        return kind
+    remedy = f"There are: {', '.join(sorted(audits.KINDS))}; and `effect.` for all effects."
+    raise errors.InputError("audit.unknown-kind", f"No entry is of kind {kind!r}.", remedy=remedy, place="--kind")
 
 
 def _moment(text: str | None, place: str) -> Any:

@@ -43,6 +43,7 @@ def freeze(
     if listing:
         found = reach.read(loaded, _standing)
     else:
+        _insist(reason)
         body = {"region": region, "server": server, "reason": reason, "for": lasts or ""}
         found = reach.run(_either(loaded, "/api/v1/freezes", body, lift=False))
     _print(found, as_json, "Nothing is frozen.")
@@ -57,13 +58,24 @@ def unfreeze(region: str, server: str, reason: str, config: Path, as_json: bool)
     """Let a freeze go: the same scope it was made for. Without a scope: the one of everything, and halted waves."""
     from responder import settings
 
+    _insist(reason)
     body = {"region": region, "server": server, "reason": reason}
     found = reach.run(_either(settings.load(config), "/api/v1/freezes/lift", body, lift=True))
     _print(found, as_json, "Nothing of that scope was frozen.")
 
 
+def _insist(reason: str) -> None:
+    """As `braking` does; here it is about an option."""
+    from responder.core import errors
+
+    if not reason.strip():
+        remedy = "Say why: everybody will ask."
+        raise errors.InputError("brake.no-reason", "No reason is given.", remedy=remedy, place="--reason")
+
+
 def resume_wave(config: Path, outage_id: str, reason: str) -> dict[str, Any]:
     """Let the restores of an outage go on that its error budget has halted."""
+    _insist(reason)
     from responder import settings
 
     body = {"wave": outage_id, "reason": reason}

@@ -97,7 +97,7 @@ def print_run(found: dict[str, Any]) -> None:
 def _came(row: dict[str, Any]) -> str:
     if row["why"]:
         return str(row["why"])
-    return ", ".join(f"{key}: {value}" for key, value in row["output"].items() if value not in (None, ""))
+    return ", ".join(f"{key}: {show.brief(value)}" for key, value in row["output"].items() if value not in (None, ""))
 
 
 def _word(topic: str, about: str) -> click.Command:

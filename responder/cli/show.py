@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
-from rich import box, console, table, text
+from rich import box, console, padding, table, text
 
 from responder import clock
 from responder.core import durations, regions
 
 _WIDE = 1000
 """Characters of a line that nobody looks at."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+_WORD = 24
+"""A longer word may be broken: an id, an address."""
 
 
 def as_json(value: Any) -> None:
@@ -30,6 +34,9 @@ def rows(title: str, columns: Sequence[str], lines: Sequence[Sequence[object]], 
     if not lines:
         out.print(empty)
         return
+    if _narrowest(columns, lines) > out.width:
+        _cards(out, title, columns, lines)
+        return
     grid = table.Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
         grid.add_column(column, overflow="fold", no_wrap=i == 0)
@@ -37,6 +44,32 @@ def rows(title: str, columns: Sequence[str], lines: Sequence[Sequence[object]], 
         # As text: what Azure and owners wrote is not markup.
         grid.add_row(*(text.Text("" if cell is None else str(cell)) for cell in line))
     out.print(grid)
+
+
+def _narrowest(columns: Sequence[str], lines: Sequence[Sequence[object]]) -> int:
+    """Characters of a line that a table needs so that no short word is broken."""
+    widths = [_longest(column) for column in columns]
+    for line in lines:
+        widths = [max(width, _longest(cell)) for width, cell in zip(widths, line, strict=True)]
+        widths[0] = max(widths[0], len(str(line[0] or "")))  # the first column is not folded
+    return sum(widths) + 3 * len(widths)
+
+
+def _longest(cell: object) -> int:
+    words = ("" if cell is None else str(cell)).split()
+    return min(max(map(len, words), default=0), _WORD)
+
+
+def _cards(out: console.Console, title: str, columns: Sequence[str], lines: Sequence[Sequence[object]]) -> None:
+    """The table for a narrow terminal: each line a paragraph, `column: cell; column: cell`."""
+    if title:
+        out.print(text.Text(title, style="italic"))
+    for line in lines:
+        out.print(text.Text("" if line[0] is None else str(line[0]), style="bold"), soft_wrap=True)
+        rest = (
+            f"{column}: {cell}" for column, cell in zip(columns[1:], line[1:], strict=True) if cell not in (None, "")
+        )
+        out.print(padding.Padding(text.Text("; ".join(rest)), (0, 0, 0, 2)))
 
 
 def ago(value: str | None) -> str:
@@ -47,6 +80,16 @@ def ago(value: str | None) -> str:
     if distance.total_seconds() < 0:
         return f"in {durations.show(-distance)}"
     return f"{durations.show(distance)} ago"
+
+
+def brief(value: object) -> str:
+    """A value of a step for people: of an ARM id the name, of a time the second."""
+    written = str(value)
+    if written.startswith("/subscriptions/"):
+        return written.rpartition("/")[2]
+    if _TIME.fullmatch(written):
+        return written[:19].replace("T", " ") + " UTC"
+    return written
 
 
 def resource_health(said: Any) -> str:

@@ -22,6 +22,16 @@ GENESIS = "0" * 64
 
 OURSELVES = "responder"
 
+KINDS = frozenset(
+    {
+        *("decision", "approval.asked", "approval.expired", "freeze", "unfreeze", "outage.merged"),
+        *("approve", "decline", "hold", "pause", "resume", "cancel", "retry", "skip", "go-now", "release"),
+        *("run.submitted", "run.ended", "effect.intent", "effect.under-way", "effect.outcome"),
+        *("playbook.loaded", "settings.loaded", "instance.started", "instance.stopped"),
+    }
+)
+"""Every kind of entry. Who asks for another has made a typing error, and would take its silence for an answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

@@ -32,6 +32,8 @@ class Wanted:
     """One of these; a kind ending in `.` stands for all that begin so. Empty: any."""
     run: str | None = None
     server: str | None = None
+    outage: str | None = None
+    """An id, or the start of one."""
     actor: str | None = None
 
 
@@ -196,6 +198,7 @@ def _where(wanted: Wanted) -> tuple[str, dict[str, Any]]:
         ("run_id = :run", "run", wanted.run),
         ("server_id = :server", "server", wanted.server),
         ("actor = :actor", "actor", wanted.actor),
+        ("SUBSTR(outage_id, 1, LENGTH(CAST(:outage AS TEXT))) = :outage", "outage", wanted.outage),
     ):
         if value is not None:
             found.append(sql)

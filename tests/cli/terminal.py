@@ -29,18 +29,18 @@ class Said:
         return json.loads(self.out)
 
     def complains(self, error_id: str, *words: str) -> None:
-        """It was refused: one line on stderr, with its id and these words, and no stack."""
-        assert self.code == 1, self
+        """It was refused: one line on stderr, with its id and these words, and no stack. 2: it is about an option."""
         assert self.out == "", self
         line = self.err.rstrip("\n").splitlines()[-1]
         assert line.startswith("responder: "), self
+        assert self.code == (2 if line.startswith("responder: --") else 1), self
         assert line.endswith(f"[{error_id}]"), self
         assert not [word for word in words if word not in line], self
         assert "Traceback" not in self.err, self
 
     def complains_in_json(self, error_id: str) -> None:
         """The same with `--json`: one object on stdout."""
-        assert self.code == 1, self
+        assert self.code == (2 if self.json["place"].startswith("--") else 1), self
         assert self.json.keys() == {"error", "message", "remedy", "place"}, self
         assert self.json["error"] == error_id, self
         assert "Traceback" not in self.err, self

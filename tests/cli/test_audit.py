@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from responder import clock
-from responder.core import brakes, runs
+from responder.cli import audit
+from responder.core import audits, brakes, runs
 from responder.store import sqlite
 from tests.cli import terminal, test_daemon_down
 from tests.contracts import samples
@@ -108,6 +109,44 @@ def test_the_list_says_who_signed_for_the_loss(responder: terminal.Responder, co
     for words in ("kim@desk", RUN, "signs for a loss of 40 m", "reason: the owner agreed"):
         assert words in said.out
     assert "ann@desk" not in said.out
+
+
+def test_the_list_is_narrowed_to_an_outage(responder: terminal.Responder, config: Path):
+    def numbers(start: str) -> list[int]:
+        said = responder("audit", "list", "--outage", start, "--json", "--config", config)
+        return [entry["number"] for entry in said.json["entries"]]
+
+    of_outage = numbers("ABCD-123@eastus")
+    assert of_outage == numbers("ABCD") != []
+    assert numbers("BCD") == []
+
+
+def test_a_kind_that_there_is_not_is_no_empty_answer(responder: terminal.Responder, config: Path):
+    said = responder("audit", "list", "--kind", "aprove", "--config", config)
+    said.complains("audit.unknown-kind", "aprove", "approve")
+    assert said.code == 2
+    assert responder("audit", "list", "--kind", "effect.", "--config", config).code == 0
+
+
+def test_the_list_shows_what_was_told_with_the_question_and_what_was_lost():
+    def what(kind: str, **body: object) -> str:
+        entry = audits.Entry(at=clock.now(), kind=kind, actor="responder", run="r", body=body)
+        return audit._what(audits.seal(entry, audits.Head()))
+
+    price = {"loss": "PT10M", "measured": False, "downtime": "PT30M", "downtime_waiting": "PT9H"}
+    asked = what("approval.asked", price=price, default="wait")
+    for words in ("loss of up to 10 m (not measured)", "30 m if it is cut over", "9 h if not", "nobody answers: wait"):
+        assert words in asked
+    output = {"verdict": "cut-over", "record": "db.example/orders", "to": "orders-geo-1", "data_loss_s": 90}
+    done = what("effect.outcome", step="cut-over", output=output)
+    for words in ("db.example/orders now leads to orders-geo-1", "lost 1 m 30 s"):
+        assert words in done
+    assert "lead" not in what("effect.outcome", step="tell", output={"to": "team-orders"})
+
+
+def test_every_kind_is_explained_to_the_auditor():
+    page = (Path(__file__).parents[2] / "deploy" / "audit.md").read_text(encoding="utf-8")
+    assert [kind for kind in sorted(audits.KINDS) if f"`{kind}`" not in page] == []
 
 
 def test_what_cannot_be_understood_is_refused(responder: terminal.Responder, config: Path):

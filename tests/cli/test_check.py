@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import urllib.request
 from pathlib import Path
@@ -39,14 +40,14 @@ def test_what_is_right_passes_and_nothing_is_written(
     assert said.code == 0, said
     for words in (
         "health-events answers, 1 partitions",
-        "lists 3 servers in 1 subscriptions",
-        "Copies go to rg-recovery (Central US)",
+        r"lists \d+ servers in 1 subscriptions",
+        r"Copies go to rg-recovery \(Central US\)",
         "reader at /subscriptions/",
         "writer at /subscriptions/",
         "This machine's clock agrees with Azure's",
-        "All 3 servers answer from here",
+        r"All \d+ servers answer from here",
     ):
-        assert words in said.out, said.out
+        assert re.search(words, said.out), said.out
     assert "FAILED" not in said.out
     assert sorted(tmp_path.iterdir()) == files
     after = control(here, "ledger")

@@ -64,7 +64,7 @@ def _of_history(history: Path | None, rules: decisions.Policy, *, as_json: bool,
     )
     rows = core_replays.replay(incidents, setup)
     if svg is not None:
-        svg.write_text(picture.svg(rows), encoding="utf-8")
+        _write(svg, picture.svg(rows))
     if as_json:
         show.as_json({"rows": [_plain(row) for row in rows], "incidents": len(incidents), "seed": seed})
         return
@@ -72,6 +72,17 @@ def _of_history(history: Path | None, rules: decisions.Policy, *, as_json: bool,
     picture.terminal(rows)
     if svg is not None:
         click.echo(f"\nThe picture is in {svg}.")
+
+
+def _write(path: Path, text: str) -> None:
+    from responder.core import errors
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        what = f"The picture cannot be written: {error.strerror or type(error).__name__}."
+        remedy = "Give the path of a file in a folder that is there and that you may write to."
+        raise errors.InputError("replay.not-written", what, remedy=remedy, place=str(path)) from error
 
 
 def _policy(path: Path | None) -> decisions.Policy:
