@@ -38,7 +38,7 @@ def approvals(early: bool, config: Path, as_json: bool) -> None:
         show.as_json(found)
         return
     if not found["approvals"]:
-        click.echo("Nothing waits for a yes." + ("" if early else " (--early: nor is it asked whether anything will.)"))
+        click.echo("Nothing waits for a yes." + ("" if early else " What will, later, is listed with --early."))
     for one in found["approvals"]:
         _print(one)
     if found["more"]:

@@ -9,7 +9,13 @@ import click
 from responder.cli import reach, run
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  responder drill --server orders
+  responder drill --server orders --from point-in-time --yes
+"""
+)
 @click.option("--server", required=True, help="ARM id, or a name only one server has.")
 @click.option(
     "--from", "source", type=click.Choice(["geo-backup", "point-in-time"]), default="geo-backup", show_default=True,

@@ -22,7 +22,15 @@ def _scope(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--region", default="", help="Only servers of this region.")(command)
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  responder freeze --reason "wrong decisions, looking into it"      everything
+  responder freeze --region eastus2 --for 2h --reason "a change of ours"
+  responder freeze --server orders --reason "the owner restores it by hand"
+  responder freeze --list
+"""
+)
 @_scope
 @click.option("--reason", default="", help="Why; shown with every refusal.")
 @click.option("--for", "lasts", default=None, help="How long, like 2h. Default: until it is lifted.")
@@ -100,7 +108,8 @@ async def _either(loaded: settings.Settings, path: str, body: dict[str, str], *,
         store = await stores.open_store(loaded.store)
         try:
             if lift:
-                return {"lifted": [views.of_freeze(one) for one in await braking.lift(store, asked, clock.now())]}
+                lifted = [views.of_freeze(one) for one in await braking.lift(store, asked, clock.now())]
+                return {"lifted": lifted, **views.of_freezes(await store.brakes.standing(clock.now()))}
             held = await braking.freeze(store, asked, clock.now())
             return {**views.of_freezes(await store.brakes.standing(clock.now())), "frozen": views.of_freeze(held)}
         finally:
@@ -130,9 +139,10 @@ def _print(found: dict[str, Any], as_json: bool, nothing: str) -> None:
     if as_json:
         show.as_json(found)
         return
+    lifts, standing = "lifted" in found, found.get("freezes", ())
     for one in found.get("lifted", ()):
-        click.echo(f"not frozen any more: {one['scope']}")
-    for one in found.get("freezes", ()):
-        click.echo(f"frozen: {one['sentence']}")
-    if not found.get("lifted") and not found.get("freezes"):
-        click.echo(nothing)
+        click.echo(f"not frozen any more: {one['words']}")
+    if not found.get("lifted") and (lifts or not standing):
+        click.echo(nothing + (" Still frozen:" if standing else ""))
+    for one in standing:
+        click.echo(f"{'still ' if found.get('lifted') else ''}frozen: {one['sentence']}")

@@ -22,7 +22,15 @@ _config = click.option(
 )
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  responder playbooks show geo-restore                      as it is read aloud
+  responder playbooks lint /etc/responder/playbooks         every mistake, with line, column and remedy
+  responder playbooks reload                                have the daemon take them; all or none
+  responder playbooks plan geo-restore --server orders      what it would do now
+"""
+)
 def playbooks() -> None:
     """Playbooks: list, show, lint, plan, reload, schema."""
 

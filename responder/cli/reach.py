@@ -66,6 +66,23 @@ def read(config: settings.Settings, query: Callable[[stores.Store], Awaitable[T]
     return run(ask())
 
 
+async def run_shown(config: settings.Settings, run_id: str) -> dict[str, Any]:
+    """One run with its steps and whatever holds it.
+
+    Raises:
+        InputError: `run.unknown`.
+    """
+    from responder.core import runs
+    from responder.flow import views
+
+    async with reading(config) as store:
+        run = await store.runs.get(runs.RunId(run_id))
+        if run is None:
+            remedy = "See `responder runs list --all`."
+            raise errors.InputError("run.unknown", f"There is no run {run_id!r}.", remedy=remedy)
+        return await views.run(store, run)
+
+
 async def ask_daemon(config: settings.Settings, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Post to the running daemon.
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from responder.cli import reach, show
+from responder.cli import carry, reach, show
 
 if TYPE_CHECKING:
     from responder import settings
     from responder.flow import requests
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  responder run geo-restore --server orders                      ask, then begin
+  responder run geo-restore --server orders --dry-run            only show what it would do, with the hash of the plan
+  responder run geo-restore --server orders --plan HASH --yes    exactly that, or nothing
+  responder run point-in-time-restore --server orders --set to=2026-11-22T10:00Z
+"""
+)
 @click.argument("playbook")
 @click.option("--server", required=True, help="ARM id, or a name only one server has.")
 @click.option("--set", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the playbook; repeatable.")
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     "--plan", "agreed", metavar="HASH", default=None, help="Carry out exactly the plan of this hash, or refuse."
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan; write nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before starting.")
+@click.option("--yes", is_flag=True, help="Ask nothing: begin at once, and leave the run where it waits for a yes.")
 @reach.with_config
 @reach.with_json
 def run(  # noqa: PLR0913  # one for each option
@@ -39,7 +46,8 @@ def run(  # noqa: PLR0913  # one for each option
     """Run PLAYBOOK for one server by hand.
 
     With the daemon up, the daemon carries it out. With the daemon down, this command does, until the run ends or waits
-    for a human's word. Ctrl-C leaves it in the journal: the same command goes on with it, and so does the daemon.
+    for a human's word, which it asks for at a terminal. Ctrl-C leaves it in the journal: `responder runs carry-on` goes
+    on with it, and so do the same command and the daemon.
     """
     from responder import logs, settings
     from responder.core import errors
@@ -55,9 +63,12 @@ def run(  # noqa: PLR0913  # one for each option
         return
     if not yes and not _confirmed(f"Run {playbook} for {server}?"):
         raise errors.RefusedError("run.not-confirmed", "Nothing was started.", remedy="Answer y, or give --yes.")
+    ask = carry.somebody_there() and not yes and not as_json
     found = reach.run(
         reach.either(
-            loaded, lambda: _alone(loaded, asked, agreed, quiet=as_json), lambda: _together(loaded, asked, agreed)
+            loaded,
+            lambda: _alone(loaded, asked, agreed, quiet=as_json, ask=ask),
+            lambda: _together(loaded, asked, agreed),
         )
     )
     _show(found, as_json)
@@ -96,7 +107,7 @@ async def _together(loaded: settings.Settings, asked: requests.RunRequest, agree
 
 
 async def _alone(
-    loaded: settings.Settings, asked: requests.RunRequest, agreed: str | None, *, quiet: bool
+    loaded: settings.Settings, asked: requests.RunRequest, agreed: str | None, *, quiet: bool, ask: bool
 ) -> dict[str, Any]:
     from responder import clock, service
     from responder.flow import requests, views
@@ -112,26 +123,7 @@ async def _alone(
         if await parts.store.register.daemons():  # they share the store with us, and carry it out
             return views.of_run(found)
         click.echo(f"{'going on with' if going_on else 'started'} {found.id}", err=True)
-        try:
-            async for state in service.one_run(parts).carry_out(found.id):
-                if not quiet:
-                    waits = f", waits for {state.waiting_for}" if state.waiting_for else ""
-                    click.echo(f"{state.state}: {state.step or 'ended'}{waits}", err=True)
-        except asyncio.CancelledError:
-            click.echo(f"{found.id} stays in the journal. {_go_on(found.id)}", err=True)
-            raise
-        left = await parts.store.runs.get(found.id)
-        assert left is not None, "a submitted run stays in the journal"
-        if not left.state.ended:
-            click.echo(f"{left.id} waits for {left.waiting_for}. {_go_on(left.id)}", err=True)
-        return views.of_run(left, await parts.store.runs.steps(left.id))
-
-
-def _go_on(run_id: str) -> str:
-    return (
-        f"To answer it: responder runs approve|decline|cancel {run_id}. Then repeat this command, or start the daemon: "
-        "both go on where it was left."
-    )
+        return await carry.out(parts, found.id, quiet=quiet, ask=ask)
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 from urllib import parse
 
 import click
 
-from responder.cli import reach, show
+from responder.cli import carry, reach, show
 
 
-@click.group()
+@click.group(
+    epilog="""\b
+Examples:
+  responder runs list                                      what is under way, and what each waits for
+  responder runs watch RUN                                 look on until it ends
+  responder runs approve RUN --accept-loss 40m --reason "agreed with the owner"
+  responder runs hold RUN --for 2h --reason "the region may come back"
+  responder runs pause RUN --reason "let me look"
+  responder runs retry RUN --reason "the quota was raised"
+"""
+)
 def runs() -> None:
     """Runs: look at them, and say a word to one. Works with the daemon up or down."""
+
+
+runs.add_command(carry.carry_on)
 
 
 @runs.command("list")
@@ -54,26 +69,50 @@ def list_(everything: bool, config: Path, as_json: bool) -> None:
 def show_(run_id: str, config: Path, as_json: bool) -> None:
     """One run, step by step."""
     from responder import settings
-    from responder.core import errors
-    from responder.core import runs as core_runs
-    from responder.flow import views
 
-    loaded = settings.load(config)
-
-    async def read() -> views.Json:
-        async with reach.reading(loaded) as store:
-            run = await store.runs.get(core_runs.RunId(run_id))
-            if run is None:
-                raise errors.InputError(
-                    "run.unknown", f"There is no run {run_id!r}.", remedy="See `responder runs list --all`."
-                )
-            return await views.run(store, run)
-
-    found = reach.run(read())
+    found = reach.run(reach.run_shown(settings.load(config), run_id))
     if as_json:
         show.as_json(found)
     else:
         print_run(found)
+
+
+@runs.command("watch")
+@click.argument("run_id")
+@reach.with_config
+@reach.with_json
+def watch(run_id: str, config: Path, as_json: bool) -> None:
+    """Look on until a run ends: a line for each change, or one JSON value each with --json. Ctrl-C ends the looking.
+
+    Exit 0 when it is done, 1 when it failed or was cancelled.
+    """
+    from responder import settings
+
+    loaded, before = settings.load(config), ""
+    while True:
+        found = reach.run(reach.run_shown(loaded, run_id))
+        now = _line(found)
+        if now != before:
+            click.echo(json.dumps(found) if as_json else now)
+        before = now
+        if found["state"] in ("done", "failed", "cancelled"):
+            raise SystemExit(found["state"] != "done")
+        time.sleep(_EVERY)
+
+
+_EVERY = 1.0
+"""Seconds between looks of `watch`."""
+
+
+def _line(found: dict[str, Any]) -> str:
+    """Where a run is, in one line that changes only when something has happened."""
+    step = f" at {found['step']}" if found["step"] else ""
+    waits = f", waits for {found['waiting_for']}" if found["waiting_for"] else ""
+    tries = next((row["attempts"] for row in found["steps"] if row["id"] == found["step"]), 0)
+    again = f" (try {tries})" if tries > 1 else ""
+    why = f": {found['why']}" if found["why"] else ""
+    brakes = "".join(f"\n  {sentence}" for sentence in found["brakes"])
+    return f"{found['id']}  {found['state']}{step}{again}{waits}{why}{brakes}"
 
 
 def print_run(found: dict[str, Any]) -> None:
@@ -88,16 +127,57 @@ def print_run(found: dict[str, Any]) -> None:
         click.echo(sentence)
     show.rows(
         "",
-        ("step", "state", "tries", "what it does", "what came of it"),
-        [(row["id"], row["state"], row["attempts"] or "", row["about"], _came(row)) for row in found["steps"]],
+        ("step", "state", "tries", "what it does, or what came of it"),
+        [(row["id"], row["state"], row["attempts"] or "", _came(row) or row["about"]) for row in found["steps"]],
         empty="",
     )
+    for hint in _hints(found):
+        click.echo(hint)
+
+
+def _hints(found: dict[str, Any]) -> list[str]:
+    """What can be said to it now."""
+    id_ = found["id"]
+    if found["state"] == "failed":
+        return [f"Try the failed step again: responder runs retry {id_}. Pass it over: responder runs skip {id_}"]
+    if found["state"] in ("done", "cancelled"):
+        return []
+    words = {
+        "approval": f"Yes: responder runs approve {id_} [--accept-loss 40m]. No: responder runs decline {id_}",
+        "pause": f"Let it go on: responder runs resume {id_}",
+        "hold": f"End the hold: responder runs release {id_}",
+        "quarantine": f"Try again: responder runs retry {id_}",
+        "retry": f"Try again now: responder runs retry {id_}. Pass the step over: responder runs skip {id_}",
+    }
+    said = words.get(found["waiting_for"] or "")
+    return [*([said] if said else []), f"End it before its next effect: responder runs cancel {id_}"]
+
+
+_FIGURES = frozenset({"fqdn", "use", "kind", "size_class", "requested_at", "accepted_at", "first_query_at", "at"})
+"""Outputs for programs; `--json` has them."""
+_LONGEST = 300
 
 
 def _came(row: dict[str, Any]) -> str:
+    """What came of a step, as far as people want to know it."""
     if row["why"]:
         return str(row["why"])
-    return ", ".join(f"{key}: {show.brief(value)}" for key, value in row["output"].items() if value not in (None, ""))
+    if row["state"] not in ("done", "failed", "skipped"):
+        return ""
+    told = [_told(name, value) for name, value in row["output"].items() if value not in (None, "", [])]
+    text = ", ".join(filter(None, told))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def _told(name: str, value: Any) -> str:
+    if name in _FIGURES:
+        return ""
+    if name == "verdict":
+        return str(value)
+    if name.endswith("_s") and isinstance(value, int | float):
+        return f"{name.removesuffix('_s').replace('_', ' ')}: {show.span(value)}"
+    last = str(value).rpartition("/")[2] if str(value).startswith("/subscriptions/") else show.brief(value)
+    return f"{name.replace('_', ' ')}: {last}"
 
 
 def _word(topic: str, about: str) -> click.Command:
@@ -148,7 +228,7 @@ def _say(config: Path, run_id: str, topic: str, said: dict[str, Any]) -> dict[st
     async def alone() -> views.Json:
         store = await stores.open_store(loaded.store)
         try:
-            note = "Nobody carries it out now: start the daemon, or repeat the `responder run` that began it."
+            note = f"Nobody carries it out now: `responder runs carry-on {run_id}`, or start the daemon."
             noted = await requests.say(store, run_id, word, clock.now(), loaded.approvals_policy())
             if await store.register.daemons():
                 note = ""

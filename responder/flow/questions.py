@@ -100,6 +100,7 @@ def _one(question: questions.Question, found: Open, rules: Rules) -> views.Json:
         "approvers": list(rules.approvers),
         "who_may": questions.who_may(question, rules.policy),
         "sentence": _sentence(question),
+        "to_sign": durations.write(question.to_sign) if question.to_sign is not None else None,
         "yes": _yes(question),
         "no": f"responder runs decline {run.id}",
     }

@@ -251,6 +251,7 @@ def of_freeze(freeze: brakes.Freeze) -> Json:
     """A brake that somebody holds."""
     return {
         "scope": str(freeze.scope),
+        "words": freeze.scope.words(),
         "by": freeze.by,
         "reason": freeze.reason,
         "since": time(freeze.since),

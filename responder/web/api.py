@@ -130,7 +130,8 @@ class Api:
         lifted = await braking.lift(self._store, _braked(request, await _object(request)), clock.now())
         self._desk.act.ring()
         self._desk.assess.ring()
-        return {"lifted": [views.of_freeze(one) for one in lifted]}
+        standing = await self._store.brakes.standing(clock.now())
+        return {"lifted": [views.of_freeze(one) for one in lifted], **views.of_freezes(standing)}
 
     async def plan(self, request: web.Request) -> views.Json:
         """What a run by hand would do: `{"playbook", "server", "by", "params"}`. Starts nothing."""

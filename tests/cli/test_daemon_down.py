@@ -287,9 +287,11 @@ def test_a_freeze_is_held_shown_and_lifted(responder: terminal.Responder, config
     (brake,) = responder("runs", "show", RUN, "--json", *at).json["brakes"]
     assert "froze East US" in brake
     assert "responder unfreeze --region eastus" in brake
-    assert "Nothing of that scope was frozen." in responder("unfreeze", "--reason", "done", *at).out
+    nothing = responder("unfreeze", "--reason", "done", *at).out
+    assert "Nothing of that scope was frozen. Still frozen:" in nothing
+    assert "froze East US" in nothing
     lifted = responder("unfreeze", "--region", "eastus", "--reason", "done", *at)
-    assert (lifted.code, lifted.out) == (0, "not frozen any more: region:eastus\n")
+    assert (lifted.code, lifted.out) == (0, "not frozen any more: East US\n")
     assert responder("freeze", "--list", *at).out == "Nothing is frozen.\n"
 
 

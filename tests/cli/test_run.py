@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import re
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -61,6 +66,46 @@ def test_a_server_that_answers_is_not_left_whatever_a_human_signs(
     assert (said.code, said.json["state"]) == (1, "failed")
     assert "the server answers" in said.json["why"]
     assert "is left as it is" in said.json["why"]
+
+
+def test_at_a_terminal_the_run_asks_for_the_yes_and_goes_on_with_it(cloud: dict[str, str], tmp_path: Path):
+    """The whole of a night without the daemon, in one command: the copy, the question, the cut-over."""
+    config = clouds.settings(tmp_path, cloud)
+    ours, theirs = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "responder", "run", "geo-restore", "--server", "bank", "--config", str(config)]
+        with clouds.dark(cloud, "eastus2"), (tmp_path / "err").open("w") as err:
+            process = subprocess.Popen(command, stdin=theirs, stdout=err, stderr=err, env=os.environ | cloud)
+            try:
+                for question, answer in (("[y/N]", "y"), ("Cut over to the copy?", "yes"), ("Sign for a loss", "2h")):
+                    clouds.wait(lambda asked=question: asked in (tmp_path / "err").read_text())
+                    os.write(ours, f"{answer}\n".encode())
+                assert process.wait(120) == 0, (tmp_path / "err").read_text()
+            finally:
+                process.kill()
+                process.wait()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    told = (tmp_path / "err").read_text()
+    assert "It is a yes to the cut-over" in told
+    assert re.search(r"^geo-restore\.bank\.\S+  done$", told, re.MULTILINE)
+
+
+def test_a_run_that_was_left_is_carried_on_by_its_id(
+    responder: terminal.Responder, here: dict[str, str], tmp_path: Path
+):
+    config = clouds.settings(tmp_path, here)
+    id_ = responder("run", "geo-restore", "--server", "till", "--yes", "--json", "--config", config).json["id"]
+    said = responder("runs", "decline", id_, "--config", config)
+    assert f"responder runs carry-on {id_}" in said.out
+    gone_on = responder("runs", "carry-on", id_, "--json", "--config", config)
+    assert (gone_on.code, gone_on.json["state"]) == (0, "done")
+    assert steps(gone_on)["discard"] == "done"
+    responder("runs", "carry-on", id_, "--config", config).complains("run.ended")
+    responder("runs", "carry-on", "nosuch", "--config", config).complains("run.unknown")
+    watched = responder("runs", "watch", id_, "--config", config)
+    assert (watched.code, watched.out) == (0, f"{id_}  done\n")
 
 
 def test_a_cancelled_run_ends_with_1_and_says_what_is_left(
