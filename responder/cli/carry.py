@@ -35,8 +35,7 @@ async def out(parts: service.Parts, run_id: runs.RunId, *, quiet: bool, ask: boo
         while True:
             async for state in hand.carry_out(run_id):
                 if not quiet:
-                    waits = f", waits for {state.waiting_for}" if state.waiting_for else ""
-                    click.echo(f"{state.state}: {state.step or 'ended'}{waits}", err=True)
+                    click.echo(await _line(parts, state), err=True)
             left = await parts.store.runs.get(run_id)
             assert left is not None, "a submitted run stays in the journal"
             if not ask or left.waiting_for != "approval" or not await _answered(parts, left):
@@ -48,6 +47,14 @@ async def out(parts: service.Parts, run_id: runs.RunId, *, quiet: bool, ask: boo
     if not left.state.ended:
         click.echo(f"{left.id} waits for {left.waiting_for}. {_because(shown)}{how_to_go_on(left.id)}", err=True)
     return shown
+
+
+async def _line(parts: service.Parts, run: runs.Run) -> str:
+    """Where it is now, and what keeps it from going on."""
+    record = (await parts.store.runs.steps(run.id)).get(run.step or "")
+    waits = f", waits for {run.waiting_for}" if run.waiting_for else ""
+    why = f": {record.why}" if record is not None and record.why else ""
+    return f"{run.state}: {run.step or 'ended'}{waits}{why}"
 
 
 def how_to_go_on(run_id: str) -> str:
@@ -111,7 +118,7 @@ def carry_on(run_id: str, yes: bool, config: Any, as_json: bool) -> None:
     from responder.cli import runs
 
     loaded = settings.load(config)
-    logs.configure("warning")
+    logs.configure("error")  # what does not work is said in words
     ask = somebody_there() and not yes and not as_json
 
     async def alone() -> dict[str, Any]:

@@ -54,7 +54,7 @@ def run(  # noqa: PLR0913  # one for each option
     from responder.flow import requests
 
     loaded = settings.load(config)
-    logs.configure("warning")
+    logs.configure("error")  # what does not work is said in words
     asked = requests.RunRequest(playbook=playbook, server=server, by=reach.who(), params=params(given))
     if dry_run:
         from responder.cli import plan

@@ -8,6 +8,8 @@ once        never blindly              reconciled: look at Azure, adopt what is 
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -16,29 +18,7 @@ from typing import Protocol, cast
 import structlog
 
 from responder.core import errors, playbooks, runs
-from responder.steps import (
-    check_peace,
-    check_tools,
-    command,
-    compare_rows,
-    copy_firewall_rules,
-    copy_parameters,
-    create_server,
-    cut_over,
-    discard_copy,
-    doors,
-    dump_restore,
-    hold,
-    http_request,
-    measure_replica,
-    notify,
-    plan_failback,
-    promote_replica,
-    record_rehearsal,
-    restore,
-    verify,
-    watch,
-)
+from responder.steps import doors
 
 _log = structlog.get_logger(__name__)
 
@@ -83,29 +63,14 @@ class Registry:
         return kind
 
 
-_MODULES: Mapping[str, object] = {
-    "check_peace": check_peace,
-    "check_tools": check_tools,
-    "command": command,
-    "compare_rows": compare_rows,
-    "copy_firewall_rules": copy_firewall_rules,
-    "copy_parameters": copy_parameters,
-    "create_server": create_server,
-    "cut_over": cut_over,
-    "discard_copy": discard_copy,
-    "dump_restore": dump_restore,
-    "hold": hold,
-    "http_request": http_request,
-    "measure_replica": measure_replica,
-    "notify": notify,
-    "plan_failback": plan_failback,
-    "promote_replica": promote_replica,
-    "record_rehearsal": record_rehearsal,
-    "restore": restore,
-    "verify": verify,
-    "watch": watch,
-}
-KINDS = cast("Mapping[str, StepKind]", _MODULES)  # those that only read have nothing to reconcile
+def _modules() -> dict[str, object]:
+    """Every module of this folder that is a step kind: that executes something. Its file is all it takes."""
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+    return {name: module for name, module in modules.items() if hasattr(module, "execute")}
+
+
+KINDS = cast("Mapping[str, StepKind]", _modules())  # those that only read have nothing to reconcile
 """The step kinds that come with the product, by the name playbooks use."""
 
 
