@@ -1,0 +1,86 @@
+"""Outages as JSON, each with the servers it concerns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from responder.core import (
+    outages,
+    servers,
+)
+from responder.flow import pauses
+from responder.flow.views.deciding import of_decision
+from responder.flow.views.estate import of_statement
+from responder.flow.views.plain import Json, time
+from responder.flow.views.running import of_run
+from responder.store import journals, sqlite
+from responder.store import outages as store_outages
+
+
+def of_outage(outage: outages.Outage) -> Json:
+    """An outage as last told."""
+    return {
+        "id": outage.id,
+        "tracking_id": outage.tracking_id,
+        "region": outage.region,
+        "status": outage.status.value,
+        "title": outage.title,
+        "services": list(outage.services),
+        "subscriptions": list(outage.subscriptions),
+        "impact_start": time(outage.impact_start),
+        "heard_at": time(outage.heard_at),
+        "updated_at": time(outage.updated_at),
+        "resolved_at": time(outage.resolved_at),
+        "expected_end": time(outage.expected_end),
+        "reopened": outage.reopened,
+        "suspected_by_us": outage.ours,
+        "merged_into": outage.merged_into,
+    }
+
+
+async def incidents(store: sqlite.Store, limit: int = 50) -> Json:
+    """Every outage known, newest first, and what could not be read."""
+    return {
+        "incidents": [of_outage(outage) for outage in await store.outages.list(limit)],
+        "intake": await store.intake.counts(),
+    }
+
+
+async def incident(store: sqlite.Store, outage: outages.Outage, page: store_outages.Page | None = None) -> Json:
+    """One outage with the servers it concerns: the newest decision of each, its facts, and its runs.
+
+    Args:
+        page: which of them; None: the first five hundred. `next_offset` says where the next ones begin, `actions` how
+            many there are of all, by what was decided.
+    """
+    page, actions = page or store_outages.Page(), await store.outages.actions(outage.id)
+    known = await store.outages.decided(outage.id, page)
+    ids = [one.decision.server for one in known]
+    names, said = await store.estate.some(ids), await store.estate.statements(ids)
+    wanted = journals.Wanted(outages=[outage.id], since=outage.impact_start, servers=ids, whole=True)
+    own: dict[servers.ServerId, list[Json]] = defaultdict(list)
+    for journal in (await store.journals.read(wanted))[0]:
+        if journal.run.outage_id == outage.id:
+            own[journal.run.server_id].append(of_run(journal.run, journal.steps))
+    shown, rest = [], pauses.Pauses()
+    for one in known:
+        id_ = one.decision.server
+        shown.append(
+            {
+                "name": names[id_].name if id_ in names else id_,
+                "id": id_,
+                "decision": {**of_decision(one.decision, None), "facts": one.facts},
+                "resource_health": of_statement(said.get(id_)),
+                "runs": own[id_],
+            }
+        )
+        await rest.breathe()
+    total = sum(count for action, count in actions.items() if page.action in (None, action))
+    following = page.offset + page.limit
+    return {
+        **of_outage(outage),
+        "servers": sorted(shown, key=lambda row: str(row["name"])),
+        "servers_total": total,
+        "actions": actions,
+        "next_offset": following if following < total else None,
+    }
