@@ -176,8 +176,7 @@ def _told(name: str, value: Any) -> str:
         return str(value)
     if name.endswith("_s") and isinstance(value, int | float):
         return f"{name.removesuffix('_s').replace('_', ' ')}: {show.span(value)}"
-    last = str(value).rpartition("/")[2] if str(value).startswith("/subscriptions/") else show.brief(value)
-    return f"{name.replace('_', ' ')}: {last}"
+    return f"{name.replace('_', ' ')}: {show.brief(value)}"
 
 
 def _word(topic: str, about: str) -> click.Command:
