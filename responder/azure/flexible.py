@@ -27,6 +27,7 @@ async def begin_restore(
             point_in_time_utc=clock.now(),
             # The backups of a copy would go to the region that is down.
             backup=models.Backup(geo_redundant_backup=models.GeographicallyRedundantBackup.DISABLED),
+            network=_network(request),
         )
     else:
         properties = models.ServerProperties(
@@ -37,6 +38,18 @@ async def begin_restore(
         )
     body = models.Server(location=request.target_region, tags=request.all_tags(), properties=properties)
     return await sdk.begin_create_or_update(address.resource_group, address.name, body, **options)
+
+
+def _network(request: restores.RestoreRequest) -> Any:
+    """Private stays private: the copy's own subnet and DNS zone have to be in the request."""
+    from azure.mgmt.postgresqlflexibleservers import models
+
+    if request.network is None:
+        return None
+    return models.Network(
+        delegated_subnet_resource_id=request.network.subnet,
+        private_dns_zone_arm_resource_id=request.network.dns_zone,
+    )
 
 
 async def begin_delete(to: clients.Clients, address: servers.Address, **options: Any) -> AsyncLROPoller[Any]:

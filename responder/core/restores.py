@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from responder.core import errors, regions, servers
+from responder.core import errors, networks, regions, servers
 
 CREATED_BY_TAG = "created-by"
 """Azure tag on everything we create. What does not carry it with `CREATED_BY` is not ours, and never deleted."""
@@ -37,6 +37,8 @@ class RestoreRequest:
     backup, which is the only one that can be had in the pair."""
     zone: str = ""
     """Availability zone of the new server, of a point-in-time restore only. Empty: Azure chooses."""
+    network: networks.Network | None = None
+    """Where the copy of a server in a virtual network goes, of a geo-restore only. None: it is reached publicly."""
 
     def all_tags(self) -> dict[str, str]:
         """The tags the copy gets. Azure takes at most 256 characters in a value."""

@@ -30,6 +30,7 @@ _NAMES = (
     "max-copy",
     "mode",
     "probe",
+    "network",
 )
 _TAGS = tuple(f"outage-{name}" for name in _NAMES)
 
@@ -142,6 +143,11 @@ def probe_login(tags: Mapping[str, str]) -> str | None:
     None: it has no such tag, and the default of the settings counts.
     """
     return _Tags(tags).text("probe")
+
+
+def network(tags: Mapping[str, str]) -> str | None:
+    """The network for the server's copy (tag `outage-network`), by its name in the settings. None: no such tag."""
+    return _Tags(tags).text("network")
 
 
 class _Tags:

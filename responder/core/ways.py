@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from responder.core import regions, servers
+from responder.core import networks, regions, servers
 
 
 class Name(StrEnum):
@@ -99,6 +99,8 @@ class Surroundings:
     replicas: tuple[Replica, ...] = ()
     playbooks: frozenset[str] | None = None
     """The playbooks there are. None: all."""
+    networks: Mapping[str, networks.Network] = field(default_factory=dict)
+    """What was prepared for the copies of servers in virtual networks, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +193,7 @@ def _geo_restore(server: servers.Server, around: Surroundings, loss: timedelta) 
     found = [
         *_against_the_backup(server, around),
         *_against_the_pair(server, around, pair),
-        *_against_the_place(server),
+        *_against_the_place(server, around, pair),
         *_no_playbook(Name.GEO_RESTORE, around),
     ]
     remarks = []
@@ -250,10 +252,12 @@ def _doubts_of_the_offer(server: servers.Server, offer: Offer, pair: str) -> lis
     return found
 
 
-def _against_the_place(server: servers.Server) -> list[Obstacle]:
+def _against_the_place(server: servers.Server, around: Surroundings, pair: regions.RegionName | None) -> list[Obstacle]:
     found = []
-    if server.subnet:
-        found.append(_say("private-network"))
+    if server.subnet and pair is not None:
+        network = networks.chosen(around.networks, server, pair)
+        if isinstance(network, str):
+            found.append(_say(network, pair=regions.display(pair)))
     if server.target_group_region is not None and server.target_group_region == server.region:
         found.append(_say("group-in-region", region=regions.display(server.region)))
     return found
@@ -295,8 +299,12 @@ SENTENCES: Mapping[str, str] = {
     "{needed}: the last may find none; ask for more.",
     "no-standby-there": "{pair} offers no standby in another zone, so the copy will have none.",
     "no-geo-backup-there": "{pair} offers no geo-redundant backup, so the copy will have none later either.",
-    "private-network": "It lives in a virtual network, so its copy needs a subnet of its own in the paired region, "
-    "and that takes a human.",
+    "private-network": "It lives in a virtual network, so its copy needs a delegated subnet and a private DNS zone in "
+    "{pair}, in its own subscription; prepare them and name them in restore.networks of the settings.",
+    "no-such-network": "Its tag outage-network names none of restore.networks that lies in {pair} and its "
+    "subscription; correct one of both.",
+    "several-networks": "It lives in a virtual network, and restore.networks has several for {pair}; choose one by its "
+    "tag outage-network.",
     "group-in-region": "The resource group for its copy lies in {region} itself and takes no writes while that is "
     "down; name one in the paired region.",
     "arm-impaired": "Azure Resource Manager is impaired in {pair}: the restore may be refused, and is tried again.",

@@ -4,7 +4,7 @@
 
 A server that was never reached from here proves nothing by not answering, so the baseline is half of the evidence. A
 hundred thousand servers need neither as many sockets nor as many tasks: who is due waits in the schedule. Most looks
-only knock (SSLRequest); some go deep (TLS, login, SELECT 1), which costs twenty times as much: every look at a server
+only knock (SSLRequest); some go deep (TLS, login, SELECT 1), which costs fifteen times as much: every look at a server
 that fails, and of the others as many as are allowed.
 """
 

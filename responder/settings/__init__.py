@@ -19,7 +19,9 @@ from responder.core import (
     decisions,
     errors,
     evidence,
+    networks,
     outage_lengths,
+    regions,
     restore_times,
     shadows,
     suspicions,
@@ -29,7 +31,7 @@ from responder.settings.control import Approvals, Brakes
 from responder.settings.deciding import Belief, Decision, ProbeLogin, Probes, Suspicion, Tolerance
 from responder.settings.fields import Duration, Part, Region, Secret, ZoneName
 from responder.settings.keeping import Retention
-from responder.settings.places import Azure, Channel, DnsZone, Postgres, Restore, Store
+from responder.settings.places import Azure, Channel, DnsZone, Network, Postgres, Restore, Store
 from responder.settings.sources import Checkpoints, EventHub, Hearing, Reconciliation
 from responder.settings.steps import Command, HttpRequest, Steps
 from responder.settings.waves import Waves
@@ -55,6 +57,7 @@ __all__ = [  # callers say `settings.X`, wherever X lies in here
     "Hearing",
     "HttpRequest",
     "MonitorEntra",
+    "Network",
     "Part",
     "Postgres",
     "ProbeLogin",
@@ -160,6 +163,10 @@ class Settings(Part):
             beliefs={name: restore_times.Belief(p50=b.p50, p95=b.p95, surge=d.surge) for name, b in beliefs.items()},
             survival=outage_lengths.Survival(d.survival) if d.survival else mixture.curve(),
             mixture=None if d.survival else mixture,
+            networks={
+                name: networks.Network(region=regions.normalise(n.region), subnet=n.subnet, dns_zone=n.dns_zone)
+                for name, n in self.restore.networks.items()
+            },
         )
 
     def shadow(self) -> shadows.Scope:

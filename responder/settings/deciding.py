@@ -74,7 +74,7 @@ class Probes(fields.Part):
     login sends."""
     deep_per_second: float = pydantic.Field(default=25, gt=0, le=10_000)
     """Probes in a second that go deeper than the first question (TLS, login, `SELECT 1`), at servers that do not fail;
-    one that fails is always asked all. 25: a tenth of a core. Half of it is kept for regions in trouble."""
+    one that fails is always asked all. 25: a fifth of a core. Half of it is kept for regions in trouble."""
     deep_interval: fields.Duration = timedelta(minutes=5)
     """Between two deep probes of a server in peace, at least. 5 minutes: a login leaves a line in the server's log
     where connections are logged. In trouble, as often as `deep_per_second` allows."""

@@ -83,12 +83,32 @@ class Postgres(fields.Part):
     DNS knows them all."""
 
 
+class Network(fields.Part):
+    """Where the copy of a server in a virtual network goes. Prepared beforehand; the responder makes neither."""
+
+    region: fields.Region
+    """Of the virtual network: the paired region of the servers it is for. No default."""
+    subnet: str = pydantic.Field(
+        pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/.+$"
+    )
+    """ARM id of a subnet delegated to Microsoft.DBforPostgreSQL/flexibleServers, in the subscription of the servers it
+    is for, in another network than theirs. No default."""
+    dns_zone: str = pydantic.Field(
+        pattern=r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Network/.+$"
+    )
+    """ARM id of the private DNS zone that gets the copy's name, linked to that network. No default."""
+
+
 class Restore(fields.Part):
     """Where copies go."""
 
     resource_groups: dict[fields.Region, str] = pydantic.Field(default_factory=dict)
     """Target region -> resource group that lies in that region. The group of a dead region takes no writes. Empty: only
     servers with the tag `outage-target-group` can be restored."""
+    networks: dict[str, Network] = pydantic.Field(default_factory=dict)
+    """Networks for the copies of servers in virtual networks, by a name of yours. A server takes the one of its paired
+    region and its subscription; where there are several, the one that its tag `outage-network` names. Empty: such
+    servers are not geo-restored."""
     poll: fields.Duration = timedelta(seconds=30)
     """Between looks at an operation when Azure names no time. 30 s: a restore takes half an hour at least."""
     retry: fields.Duration = timedelta(minutes=5)

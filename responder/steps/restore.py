@@ -15,7 +15,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from responder import clock
-from responder.core import decisions, errors, plans, playbooks, regions, restore_times, restores, runs, servers
+from responder.core import (
+    decisions,
+    errors,
+    networks,
+    plans,
+    playbooks,
+    regions,
+    restore_times,
+    restores,
+    runs,
+    servers,
+    ways,
+)
 from responder.steps import doors
 
 EFFECT = "once"
@@ -65,7 +77,7 @@ _LOOK_FIRST = {
     "Conflict",
 }
 
-_ASKED_FOR = ("copy", "region", "to", "zone", "requested_at")
+_ASKED_FOR = ("copy", "region", "to", "zone", "network", "requested_at")
 
 _WANTED = {decisions.Action.START, decisions.Action.RESTORING}
 
@@ -137,6 +149,7 @@ async def _ask(ctx: doors.Context) -> runs.Outcome:
         "region": request.target_region,
         "to": request.to.isoformat() if request.to else None,
         "zone": request.zone,
+        "network": [request.network.subnet, request.network.dns_zone] if request.network else None,
         "requested_at": ctx.now.isoformat(),
     }
     await ctx.save(intent)
@@ -258,10 +271,11 @@ def _request(ctx: doors.Context) -> restores.RestoreRequest:
     if "copy" in saved and "region" in saved:
         target, region = servers.server_id(str(saved["copy"])), regions.normalise(str(saved["region"]))
         to = datetime.fromisoformat(str(saved["to"])) if saved.get("to") else None
-        zone = str(saved.get("zone") or "")
+        zone, network = str(saved.get("zone") or ""), _network_of(saved, region)
     else:
         target, region = _target(ctx, int(saved.get("number", 1)))
         to, zone = _moment(ctx), str(ctx.setting("zone", ""))
+        network = None if to is not None else _network(ctx, region)
     return restores.RestoreRequest(
         source=ctx.situation.server,
         target_id=target,
@@ -269,7 +283,32 @@ def _request(ctx: doors.Context) -> restores.RestoreRequest:
         tags={TAG_RUN: ctx.run.id},
         to=to,
         zone=zone,
+        network=network,
     )
+
+
+def _network_of(saved: Mapping[str, Any], region: regions.RegionName) -> networks.Network | None:
+    """The network as it was written down."""
+    if not saved.get("network"):
+        return None
+    subnet, dns_zone = saved["network"]
+    return networks.Network(region=region, subnet=str(subnet), dns_zone=str(dns_zone))
+
+
+def _network(ctx: doors.Context, region: regions.RegionName) -> networks.Network | None:
+    """Where the geo-restored copy of a private server goes.
+
+    Raises:
+        InputError: nothing was prepared for it.
+    """
+    server = ctx.situation.server
+    if not server.subnet:
+        return None
+    found = networks.chosen(ctx.doors.rules.policy.networks, server, region)
+    if isinstance(found, networks.Network):
+        return found
+    text = ways.SENTENCES[found].format(pair=regions.display(region))
+    raise errors.InputError("restore.no-network", text, remedy="Then say `responder runs retry`.")
 
 
 def _moment(ctx: doors.Context) -> datetime | None:

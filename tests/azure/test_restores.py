@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from responder.azure import control_plane
-from responder.core import errors, restores, servers
+from responder.core import errors, networks, restores, servers
 
 FAMILIES = [
     pytest.param("orders", servers.Family.FLEXIBLE, id="flexible"),
@@ -53,6 +54,23 @@ async def test_restore_ends_with_a_ready_copy(cloud: Any, name: str, family: ser
     assert last.server.tags["responder-run"] == "run-1"
     assert last.server.tags[restores.SOURCE_TAG] == request.source.id
     assert len(cloud.world.ledger.writes()) == 1
+
+
+async def test_a_private_server_is_restored_into_a_network_of_its_own(cloud: Any) -> None:
+    """Private stays private: with the prepared network it works; without it, or in the old one, Azure refuses."""
+    base = f"/subscriptions/{cloud.subscription}/resourceGroups/net/providers/Microsoft.Network"
+    old, new = f"{base}/virtualNetworks/old/subnets/a", f"{base}/virtualNetworks/new/subnets/a"
+    source = cloud.world.server_named("orders")
+    source.shape["network"] = {"publicNetworkAccess": "Disabled", "delegatedSubnetResourceId": old}
+    plane, request = await cloud.control_plane(), cloud.request()
+    for network in (None, networks.Network(region=request.target_region, subnet=old, dns_zone=f"{base}/z")):
+        with pytest.raises(errors.AzureError, match=r"private access|another virtual network"):
+            await plane.restore(dataclasses.replace(request, network=network))
+    network = networks.Network(region=request.target_region, subnet=new, dns_zone=f"{base}/privateDnsZones/z")
+    request = dataclasses.replace(request, network=network)
+    assert isinstance(await finish(plane, request, await plane.restore(request)), restores.Succeeded)
+    copy = cloud.world.servers[request.target_id]
+    assert copy.shape["network"]["delegatedSubnetResourceId"] == new
 
 
 @pytest.mark.parametrize(("name", "family"), FAMILIES)

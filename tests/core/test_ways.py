@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from responder.core import regions, servers, ways
+from responder.core import networks, regions, servers, ways
 from tests.core import cases
 from tests.core.cases import BEGAN, EASTUS2
 
@@ -28,6 +28,11 @@ def against(way: str, server: servers.Server, **changes: Any) -> list[str]:
 def replica(**changes: Any) -> ways.Replica:
     values = {"id": servers.ServerId("/r"), "region": WEST, "lag": timedelta(seconds=20)}
     return ways.Replica(**(values | changes))
+
+
+def network(subscription: str = cases.SUBSCRIPTION, region: str = "centralus") -> networks.Network:
+    base = f"/subscriptions/{subscription.upper()}/resourceGroups/net/providers/Microsoft.Network"
+    return networks.Network(region=regions.RegionName(region), subnet=f"{base}/a/subnets/b", dns_zone=f"{base}/zone")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,31 @@ def replica(**changes: Any) -> ways.Replica:
             {"own_key": True, "geo_key": True, "geo_key_status": "Invalid"}, {}, "way.geo-key-invalid", id="broken key"
         ),
         pytest.param({"subnet": "/subnets/a"}, {}, "way.private-network", id="in a virtual network"),
+        pytest.param({"subnet": "/a"}, {"networks": {"a": network()}}, None, id="a network was prepared"),
+        pytest.param(
+            {"subnet": "/a"}, {"networks": {"a": network(region=WEST)}}, "way.private-network", id="in another region"
+        ),
+        pytest.param(
+            {"subnet": "/a"},
+            {"networks": {"a": network(cases.OTHER_SUBSCRIPTION)}},
+            "way.private-network",
+            id="in another subscription",
+        ),
+        pytest.param(
+            {"subnet": "/a"}, {"networks": {"a": network(), "b": network()}}, "way.several-networks", id="which one?"
+        ),
+        pytest.param(
+            {"subnet": "/a", "tags": {"outage-network": "b"}},
+            {"networks": {"a": network(), "b": network()}},
+            None,
+            id="the one that its tag names",
+        ),
+        pytest.param(
+            {"subnet": "/a", "tags": {"outage-network": "c"}},
+            {"networks": {"a": network()}},
+            "way.no-such-network",
+            id="a tag that names none",
+        ),
         pytest.param({"target_group_region": EASTUS2}, {}, "way.group-in-region", id="group in the dead region"),
         pytest.param({"target_group_region": WEST}, {}, None, id="group elsewhere"),
         pytest.param({}, {"playbooks": frozenset({"wait-it-out"})}, "way.no-playbook", id="no playbook"),

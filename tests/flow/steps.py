@@ -195,6 +195,7 @@ class Stage:
         self.by = "responder"
         self.groups = {"centralus": "rg-recovery"}
         self.zones = {ZONE.name: ZONE}
+        self.policy = cases.POLICY
 
     def decided(self, action: decisions.Action) -> None:
         assert self.facts is not None
@@ -250,7 +251,7 @@ class Stage:
                 records=self.records,
                 dumps=self.dumps,
                 rules=doors.Rules(
-                    policy=cases.POLICY, resource_groups=self.groups, zones=self.zones, poll=POLL, retry=RETRY
+                    policy=self.policy, resource_groups=self.groups, zones=self.zones, poll=POLL, retry=RETRY
                 ),
             ),
             now=NOW,

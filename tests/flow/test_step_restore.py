@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
 
-from responder.core import decisions, errors, restores, runs
+from responder.core import decisions, errors, networks, regions, restores, runs
 from responder.steps import restore
 from tests.flow import steps
 
@@ -68,6 +69,40 @@ async def test_without_a_group_in_the_pair_it_fails_with_the_setting_to_make(sta
     outcome = await restore.execute(stage.context("restore"))
     assert isinstance(outcome, runs.Fail)
     assert "restore.resource_groups.centralus" in outcome.why
+    assert stage.azure.asked == []
+
+
+# Servers in a virtual network.
+
+NETWORK = networks.Network(
+    region=regions.RegionName("centralus"),
+    subnet=f"/subscriptions/{steps.cases.SUBSCRIPTION}/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v"
+    "/subnets/s",
+    dns_zone="/zone",
+)
+
+
+def private(stage: steps.Stage) -> None:
+    stage.facts = steps.cases.facts(steps.NOW, server=steps.server(subnet="/subnets/old"))
+
+
+async def test_a_private_server_goes_into_the_network_that_was_prepared_and_stays_with_it(stage: steps.Stage):
+    private(stage)
+    stage.policy = dataclasses.replace(stage.policy, networks={"a": NETWORK})
+    await restore.execute(stage.context("restore"))
+    assert stage.azure.requests[0].network == NETWORK
+    assert stage.saved[0]["network"] == [NETWORK.subnet, NETWORK.dns_zone]
+    stage.policy = dataclasses.replace(stage.policy, networks={})  # the settings have changed since
+    stage.azure.found = None
+    await restore.execute(stage.context("restore", saved=stage.saved[0]))
+    assert [request.network for request in stage.azure.requests] == [NETWORK, NETWORK]
+
+
+async def test_a_private_server_with_no_network_prepared_fails_with_what_to_prepare(stage: steps.Stage):
+    private(stage)
+    outcome = await restore.execute(stage.context("restore"))
+    assert isinstance(outcome, runs.Fail)
+    assert "restore.networks" in outcome.why
     assert stage.azure.asked == []
 
 

@@ -11,6 +11,7 @@ from responder.core import (
     cutovers,
     deadlines,
     evidence,
+    networks,
     outage_lengths,
     outages,
     restore_times,
@@ -48,6 +49,8 @@ class Policy:
     """The two histories that `survival` is mixed of. None: it was given as a whole."""
     playbooks: frozenset[str] | None = None
     """The playbooks there are: a way without one is closed. None: all."""
+    networks: Mapping[str, networks.Network] = field(default_factory=dict)
+    """What was prepared for the copies of servers in virtual networks, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,5 +96,6 @@ def survey(facts: Facts, policy: Policy) -> tuple[ways.Way, ...]:
         offer=facts.offer,
         replicas=facts.replicas,
         playbooks=policy.playbooks,
+        networks=policy.networks,
     )
     return ways.survey(facts.server, around, (policy.loss_bound, policy.in_region_loss))

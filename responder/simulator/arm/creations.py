@@ -82,6 +82,26 @@ def _target_is_the_pair(world: worlds.World, wanted: shapes.Wanted, source: reso
         )
 
 
+def _network_stays_as_it_is(world: worlds.World, wanted: shapes.Wanted, source: resources.Server) -> None:
+    """Public stays public, and private stays private, in another network than the source's."""
+    own = subnet_of(source)
+    if source.kind != "flexible" or (own is None and wanted.subnet is None):
+        return
+    if own is None or wanted.subnet is None:
+        raise _refused("InvalidParameterValue", "Geo-restore cannot change between public and private access.")
+    if wanted.dns_zone is None:
+        raise _refused("InvalidParameterValue", "A server in a virtual network needs a private DNS zone.")
+    if wanted.subnet.lower().partition("/subnets/")[0] == own.lower().partition("/subnets/")[0]:
+        raise _refused("InvalidParameterValue", "A geo-restored server has to be in another virtual network.")
+
+
+def subnet_of(server: resources.Server) -> str | None:
+    """The delegated subnet that a server is in."""
+    network = server.shape.get("network")
+    found = network.get("delegatedSubnetResourceId") if isinstance(network, dict) else None
+    return str(found) if found else None
+
+
 def _backup_has_arrived(world: worlds.World, wanted: shapes.Wanted, source: resources.Server) -> None:
     if world.newest_backup(source) is None:
         raise _refused(
@@ -182,7 +202,10 @@ def _refused(code: str, message: str) -> calls.Refused:
 _Rule = Callable[[worlds.World, shapes.Wanted, resources.Server], None]
 
 _MODES: Mapping[str, tuple[_Rule, ...]] = {
-    "GeoRestore": (_source_has_geo_backup, _target_is_the_pair, _shape_is_the_sources, _backup_has_arrived),
+    "GeoRestore": (
+        *(_source_has_geo_backup, _target_is_the_pair, _shape_is_the_sources),
+        *(_network_stays_as_it_is, _backup_has_arrived),
+    ),
     "PointInTimeRestore": (_same_region, _shape_is_the_sources, _moment_is_kept),
     "Replica": (_can_have_a_replica,),
 }

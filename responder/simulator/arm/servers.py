@@ -107,9 +107,18 @@ def _record(
         source_id=source.id if source else None,
         role=role,
         zone=wanted.zone or ("1" if source is None and call.kind == "flexible" else ""),
+        shape={"network": _network(wanted)} if wanted.subnet else {},
         real=source.real if source else tags.get(REAL_TAG, call.world.estate.new_servers) == "real",
         children={"databases": databases or {"postgres": {"charset": "UTF8", "collation": "en_US.utf8"}}},
     )
+
+
+def _network(wanted: shapes.Wanted) -> dict[str, object]:
+    return {
+        "publicNetworkAccess": "Disabled",
+        "delegatedSubnetResourceId": wanted.subnet,
+        "privateDnsZoneArmResourceId": wanted.dns_zone,
+    }
 
 
 def _redundant(wanted: shapes.Wanted, source: resources.Server | None) -> bool:

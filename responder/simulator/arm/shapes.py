@@ -35,6 +35,10 @@ class Wanted:
     to: datetime | None
     """The moment that a point-in-time restore goes back to."""
     zone: str | None
+    subnet: str | None
+    """The delegated subnet, in a virtual network."""
+    dns_zone: str | None
+    """The private DNS zone that belongs to it."""
     tags: Mapping[str, str] | None
     """None in a GeoRestore: a restored server has no tags but those of its own PUT."""
 
@@ -59,6 +63,8 @@ def read(kind: str, body: calls.Body) -> Wanted:
         administrator=calls.text(properties, "administratorLogin") or None,
         to=_moment(calls.text(properties, "pointInTimeUTC" if flexible else "restorePointInTime")),
         zone=calls.text(properties, "availabilityZone") or None,
+        subnet=calls.text(calls.child(properties, "network"), "delegatedSubnetResourceId") or None,
+        dns_zone=calls.text(calls.child(properties, "network"), "privateDnsZoneArmResourceId") or None,
         tags={str(k): str(v) for k, v in tags.items()} if isinstance(tags, dict) else None,
     )
 
