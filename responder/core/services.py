@@ -35,6 +35,11 @@ _POSTGRESQL_NAMES = {
     "azure database for postgresql single servers",
     "azurepostgresql",
     "postgresql",
+    "postgresql flexible server",
+    "postgresql flexible servers",
+    "microsoft.dbforpostgresql",
+    "microsoft.dbforpostgresql/flexibleservers",
+    "microsoft.dbforpostgresql/servers",
 }
 _POSTGRESQL_IDS = {"3095259c-51a6-44dd-a4ac-848e34b3f75a", "d983ae36-3b4b-426a-b91b-a7d780cf9c3c"}
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from responder.core.payloads import UNEXPECTED, budgets
 FOLDER = Path(__file__).parent / "payloads"
 FIXTURES = sorted(path.stem for path in FOLDER.glob("*.json"))
 SUBSCRIPTION = "7d1f3b52-0c64-4c1e-9a57-6f2b8e4d9a10"
+POSTGRESQL = "Azure Database for PostgreSQL"
 
 
 def load(name: str) -> Any:
@@ -62,6 +64,58 @@ def test_a_renamed_service_is_known_by_whatever_has_stayed(service: dict[str, st
 
 def test_a_service_keeps_its_name_though_its_id_tells_what_it_is() -> None:
     assert listed(ServiceName="HorizonDB", ServiceId="azurepostgresql").services == ("HorizonDB",)
+
+
+@pytest.mark.parametrize("name", ["Microsoft.DBforPostgreSQL/flexibleServers", "PostgreSQL - Flexible Server"])
+def test_postgresql_is_known_by_its_resource_type_and_its_short_name(name: str) -> None:
+    assert listed(ServiceName=name).concerns_postgresql
+
+
+@pytest.mark.parametrize(
+    "services", [[{"ServiceName": POSTGRESQL}], [{"ServiceName": POSTGRESQL, "ImpactedRegions": []}], [POSTGRESQL]]
+)
+def test_a_service_without_regions_is_down_in_the_region_of_the_event_and_leaves_out_no_other(services: Any) -> None:
+    event = one(incident(impactedServices=services, region="East US 2; West US"))
+
+    assert (event.regions, event.actionable) == (("eastus2", "westus"), True)
+    assert not event.impacts_listed
+
+
+def test_a_region_may_come_with_its_geography() -> None:
+    event = one(incident(impactedServices=None, region="(US) East US 2", service=POSTGRESQL))
+
+    assert event.regions == ("eastus2",)
+
+
+@pytest.mark.parametrize(("type_", "kind"), [("ServiceIssue", Kind.INCIDENT), ("PlannedMaintenance", Kind.MAINTENANCE)])
+def test_the_words_of_the_polled_channels_are_understood_in_pushed_ones(type_: str, kind: Kind) -> None:
+    assert one(incident(incidentType=type_)).kind is kind
+
+
+@pytest.mark.parametrize("level", ["Verbose", "Info"])
+def test_what_is_below_informational_is_no_more_than_that(level: str) -> None:
+    alert = load("activitylogs-incident")
+    alert["data"]["context"]["activityLog"]["level"] = level
+
+    assert not one(alert).actionable
+
+
+@pytest.mark.parametrize("no", ["n", "F", "off"])
+def test_a_short_no_is_a_no(no: str) -> None:
+    assert not one(incident(IsSynthetic=no)).synthetic
+
+
+@pytest.mark.parametrize(
+    "start", ["/Date(1770775800000)/", 1770775800000000, "2026-02-11t02:10:00z", "2026-02-11 02:10:00.00000000Z"]
+)
+def test_a_moment_is_read_in_every_encoding_that_was_ever_seen(start: Any) -> None:
+    assert one(incident(impactStartTime=start)).impact_start == datetime(2026, 2, 11, 2, 10, tzinfo=UTC)
+
+
+def test_properties_may_be_a_list_of_one() -> None:
+    record = load("records-incident")["records"][0]
+
+    assert one({**record, "properties": [record["properties"]]}) == one(record)
 
 
 @pytest.mark.parametrize(

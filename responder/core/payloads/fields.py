@@ -18,7 +18,7 @@ from responder.core.payloads import budgets, documents
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICKS_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 _SCALARS = (str, bool, int, float)
-_NO = {"", "false", "0", "no", "none", "null"}
+_NO = {"", "false", "0", "no", "none", "null", "f", "n", "off"}
 
 
 class Fields:
@@ -84,7 +84,10 @@ class Fields:
     def mapping(self, *names: str) -> dict[str, object] | None:
         """The first of these fields that is an object, also one that was put into a string."""
         for value in self.all(*names):
-            if isinstance(found := documents.embedded(value), dict) and found:
+            found = documents.embedded(value)
+            if isinstance(found, list) and len(found) == 1:
+                found = documents.embedded(found[0])
+            if isinstance(found, dict) and found:
                 return found
         return None
 
@@ -144,13 +147,13 @@ def time(value: object) -> datetime | None:
 
 def _as_number(value: object) -> float | None:
     if isinstance(value, str):
-        digits = value.strip()
+        digits = value.strip().removeprefix("/Date(").removesuffix(")/")  # as .NET once wrote it
         return float(digits) if 10 <= len(digits) <= 20 and digits.isascii() and digits.isdigit() else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _iso(value: object) -> datetime | None:
-    return datetime.fromisoformat(value.strip()) if isinstance(value, str) and len(value) <= 64 else None
+    return datetime.fromisoformat(value.strip().upper()) if isinstance(value, str) and len(value) <= 64 else None
 
 
 def _number(value: float) -> datetime | None:
@@ -158,6 +161,8 @@ def _number(value: float) -> datetime | None:
         return _EPOCH + timedelta(seconds=value)
     if 1e12 <= value < 1e13:
         return _EPOCH + timedelta(milliseconds=value)
+    if 1e15 <= value < 1e16:
+        return _EPOCH + timedelta(microseconds=value)
     if 6e17 <= value < 7e17:
         return _TICKS_EPOCH + timedelta(microseconds=value / 10)
     return None

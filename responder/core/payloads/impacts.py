@@ -30,12 +30,23 @@ _REGION_IDS = ("regionId", "id")
 # `Global` and `Region Unknown` occur in real events; the others are guesses at the same idea.
 _NO_REGIONS = {"global", "regionunknown", "unknown", "nonregional", "allregions", "multipleregions", "none", "null"}
 # A region newer than our table must not be lost: servers there carry its name as their location.
+_GEOGRAPHY = re.compile(r"\s*\([^()]{0,40}\)\s*")  # `(US) East US 2`, the regional display name of Resource Manager
 _LIKE_A_REGION = re.compile(r"[a-z][a-z0-9]{2,39}")
 
 
-def read(listed: Iterable[object], status: Status) -> tuple[Impact, ...]:
-    """Impacts as listed. `status` is the event's, for regions that give none of their own."""
-    return tuple(dict.fromkeys(impact for entry in listed for impact in _of_service(entry, status)))
+def read(listed: Iterable[object], status: Status, region: str | None = None) -> tuple[Impact, ...]:
+    """Impacts as listed. `status` and `region` are the event's, for services and regions that give none of their own."""
+    return tuple(dict.fromkeys(impact for entry in listed for impact in _of_service(entry, status, _parts(region))))
+
+
+def is_whole(listed: Iterable[object]) -> bool:
+    """Whether every service comes with its regions: then what the list lacks is left out."""
+    return all(isinstance(entry, dict) and Fields(entry).items(*_REGIONS) for entry in listed)
+
+
+def _parts(region: str | None) -> list[str]:
+    """`region` names one of several; or several."""
+    return re.split("[,;|]", region or "")[:200]
 
 
 def scalar(service: str | None, region: str | None, status: Status) -> tuple[Impact, ...]:
@@ -45,13 +56,12 @@ def scalar(service: str | None, region: str | None, status: Status) -> tuple[Imp
     name = service or ""
     relation = services.relation(name)
     return tuple(
-        Impact(service=name, relation=relation, region=region_name(part), status=status)
-        for part in (region or "").split(",")[:200]
+        Impact(service=name, relation=relation, region=region_name(part), status=status) for part in _parts(region)
     )
 
 
-def _of_service(entry: object, status: Status) -> Iterator[Impact]:
-    service = Fields(entry)
+def _of_service(entry: object, status: Status, otherwise: list[str]) -> Iterator[Impact]:
+    service = Fields({"name": entry} if isinstance(entry, str) else entry)
     names = [service.text(*fields_, limit=200) for fields_ in (_NAMES, _IDS)]
     guid = service.text(*_GUIDS, limit=100)
     name = names[0] or names[1] or guid
@@ -59,7 +69,7 @@ def _of_service(entry: object, status: Status) -> Iterator[Impact]:
         return
     relation = services.strongest(services.relation(each or "", guid) for each in names)
     budget, ours = budgets.current(), relation is not services.Relation.UNRELATED
-    for listed in service.items(*_REGIONS) or [""]:
+    for listed in service.items(*_REGIONS) or otherwise:
         if not budget.takes_impact(ours):
             return
         region = Fields({"name": listed} if isinstance(listed, str) else listed)
@@ -82,7 +92,8 @@ def _status(region: Fields, otherwise: Status) -> Status:
 @functools.lru_cache(maxsize=4_096)
 def region_name(name: str | None, id_: str | None = None) -> regions.RegionName | None:
     """The programmatic name, or None for what is no region."""
-    found = regions.find(name or "") or regions.find(id_ or "") or _by_status_page_id(id_ or "")
+    name = _GEOGRAPHY.sub("", name or "")
+    found = regions.find(name) or regions.find(id_ or "") or _by_status_page_id(id_ or "")
     if found:
         return found.name
     for candidate in map(regions.normalise, (id_ or "", name or "")):

@@ -100,7 +100,8 @@ def event(found: Activity) -> HealthEvent:
 
 def _service_health(found: Activity) -> HealthEvent:
     body = found.properties
-    kind = wording.INCIDENT_TYPES.get(body.word("incidentType") or _by_operation(found.operation), Kind.OTHER)
+    type_ = body.word("incidentType") or _by_operation(found.operation)
+    kind = wording.INCIDENT_TYPES.get(type_) or wording.EVENT_TYPES.get(type_, Kind.OTHER)
     said = service_health.Said(
         channel=found.channel,
         kind=kind,

@@ -40,8 +40,8 @@ def event(said: Said, body: Fields) -> HealthEvent:
     """The event; `body` is the object that holds title, times and texts."""
     title = fields.prose(body.text(*_TITLES, limit=1_000), 500)
     status = _status(said, body)
-    named = impacts.read(said.impacts, status)
-    listed = bool(named)
+    named = impacts.read(said.impacts, status, body.text("region", limit=1_000))
+    listed = bool(named) and impacts.is_whole(said.impacts)
     if not named:  # missing, or a string nobody can read
         named = impacts.scalar(body.text("service", limit=200), body.text("region", limit=1_000), status)
     summary = fields.prose(body.text(*_TEXTS, limit=20_000))

@@ -51,7 +51,7 @@ EVENT_TYPES = {
 }
 """REST and Resource Graph: `eventType`."""
 
-_LEVELS = {"information": "informational"}
+_LEVELS = {"information": "informational", "info": "informational", "verbose": "informational"}
 
 _REVIEW = re.compile(
     r"\s*(?:(?:preliminary|final)\s+)?(?:post[\s-]+incident\s+review|pir\b|rca\b|root\s+cause\s+analysis)",
@@ -80,7 +80,7 @@ def status(said: Iterable[str | None], kind: Kind) -> Status:
 
 
 def level(word: str | None) -> str | None:
-    """`Information` and `Informational` are one."""
+    """`Information` and `Informational` are one, and nothing below them is more."""
     return _LEVELS.get(word, word) if word else None
 
 
