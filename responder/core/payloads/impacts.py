@@ -35,7 +35,7 @@ _LIKE_A_REGION = re.compile(r"[a-z][a-z0-9]{2,39}")
 
 
 def read(listed: Iterable[object], status: Status, region: str | None = None) -> tuple[Impact, ...]:
-    """Impacts as listed. `status` and `region` are the event's, for services and regions that give none of their own."""
+    """Impacts as listed. `status` and `region` are the event's, for those that give none of their own."""
     return tuple(dict.fromkeys(impact for entry in listed for impact in _of_service(entry, status, _parts(region))))
 
 
