@@ -133,7 +133,7 @@ class Database(abc.ABC):
         it changes nothing but rows.
 
         Raises:
-            StoreError: `store.unavailable`, `store.read-only`, `store.closed`.
+            StoreError: `store.unavailable`, `store.full`, `store.read-only`, `store.closed`.
         """
 
     @abc.abstractmethod

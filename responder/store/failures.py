@@ -9,6 +9,7 @@ from pathlib import Path
 
 from responder.core import errors
 
+UNAVAILABLE = "store.unavailable"
 _PRIMARY = 0xFF
 """SQLite keeps the primary result code in the low byte of an extended one."""
 
@@ -35,13 +36,14 @@ def mapped(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
         remedy = _REMEDIES.get(code & _PRIMARY, "") if code is not None else ""
-        raise unavailable(path, str(error), remedy=remedy) from error
+        id_ = "store.full" if code is not None and code & _PRIMARY == sqlite3.SQLITE_FULL else UNAVAILABLE
+        raise unavailable(path, str(error), remedy=remedy, id_=id_) from error
 
 
-def unavailable(path: Path, what: str, *, remedy: str = "") -> errors.StoreError:
+def unavailable(path: Path, what: str, *, remedy: str = "", id_: str = UNAVAILABLE) -> errors.StoreError:
     """The store cannot be read or written now; nothing was half done."""
     return errors.StoreError(
-        "store.unavailable",
+        id_,
         f"The store cannot be used now: {what}.",
         remedy=remedy or "Look at the volume and the system log, then try again.",
         place=str(path),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from responder.core import (
     services,
     tolerances,
 )
-from responder.store import intake
+from responder.store import codec, intake, stores
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EAST = regions.RegionName("eastus")
@@ -56,6 +57,41 @@ OLD_ARRIVAL = """
     VALUES ('hub', '0/1', ?, '2026-11-22T12:00:00.000000+00:00')
 """
 """As the first schema kept it."""
+
+
+def fill_as_the_first_schema(connection: Any) -> None:
+    """An arrival, a run in the middle of its steps and a word to it, as the very first schema keeps them."""
+    connection.execute(OLD_ARRIVAL, (b"body of old",))
+    old, said = run("old"), signal("old")
+    noon = codec.stamp(NOON)
+    connection.execute(
+        """
+        INSERT INTO runs (id, server_id, outage_id, playbook, params, state, step, created_at, created_by, fence,
+                          wake_at, waiting_for, ended_at, why, signalled_at)
+        VALUES (?, ?, NULL, ?, '{}', 'waiting', 'restore', ?, 'ada', 3, ?, 'operation', NULL, '', ?)
+        """,
+        (old.id, old.server_id, codec.dump(old.playbook, playbooks.Playbook), noon, noon, noon),
+    )
+    body = codec.dump(record(), runs.StepRecord)
+    connection.execute("INSERT INTO steps (run_id, id, state, body) VALUES ('old', 'restore', 'begun', ?)", (body,))
+    connection.execute(
+        "INSERT INTO signals (run_id, topic, by, at, payload) VALUES ('old', ?, ?, ?, '{}')",
+        (said.topic, said.by, noon),
+    )
+
+
+async def all_is_there(store: stores.Store) -> None:
+    """What was kept before, whatever schema it went through; and the run goes on from it."""
+    assert [received.body for received in await store.intake.pending()] == [b"body of old"]
+    assert await store.polls.asked_at("rest:a") is None
+    assert await store.runs.steps(runs.RunId("old")) == {"restore": record()}
+    claimed = await store.runs.claim(at(1))
+    assert claimed is not None
+    assert (claimed.id, claimed.fence, claimed.step, claimed.playbook) == ("old", 4, "restore", PLAYBOOK)
+    (word,) = await store.runs.take_signals(claimed.id, claimed.fence)
+    assert word.topic is runs.Topic.APPROVE
+    assert await store.runs.write(replace(claimed, state=runs.State.DONE, ended_at=at(2)), None)
+    assert [line["run_state"] for line in await store.runs.journal(claimed.id)] == ["done"]
 
 
 def event(communication: str, *, title: str = "") -> events.HealthEvent:

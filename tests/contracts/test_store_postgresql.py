@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import asyncpg
 import pytest
 
 from responder.core import errors, runs
@@ -99,11 +100,11 @@ async def test_a_store_of_every_older_schema_is_brought_up_to_date_with_what_it_
         place = server.place()
         base = pools.Database(place, read_only=False)
         await migrations.apply(base, {version: step for version, step in STEPS.items() if version <= oldest})
-        await base.execute_transaction(lambda c: c.execute(samples.OLD_ARRIVAL, (b"body of old",)))
+        await base.execute_transaction(samples.fill_as_the_first_schema)
         await base.close()
 
-        store = await postgresql.open_store(place)
-        assert [received.body for received in await store.intake.pending()] == [b"body of old"]
+        store = await postgresql.open_store(place, role=stores.Role.DAEMON)
+        await samples.all_is_there(store)
         await migrations.verify(store.database, STEPS)
         await store.close()
 
@@ -266,6 +267,20 @@ async def test_a_mistake_inside_a_transaction_undoes_it_and_shows_as_it_is(store
         await store.database.execute_transaction(mistaken)
 
     await migrations.verify(store.database, STEPS)
+
+
+async def test_a_full_disk_is_our_error_and_breaks_nothing(store: stores.Store) -> None:
+    await store.intake.append([samples.arrival("small")])
+
+    def until_full(connection: Any) -> None:
+        connection.execute(samples.OLD_ARRIVAL, (b"one too many",))
+        raise asyncpg.DiskFullError("could not extend file: No space left on device")
+
+    with pytest.raises(errors.StoreError, match=r"No space left.*Free space.*tried again.*store\.full"):
+        await store.database.execute_transaction(until_full)
+    assert (await store.intake.counts())["arrivals"] == 1
+    await store.intake.append([samples.arrival("afterwards")])
+    assert len(await store.intake.pending()) == 2
 
 
 async def test_a_migration_that_fails_leaves_the_schema_it_found(store: stores.Store) -> None:

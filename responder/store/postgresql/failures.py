@@ -71,7 +71,7 @@ def unavailable(place: str, error: BaseException) -> errors.StoreError:
     remedy = next((text for kind, text in _REMEDIES if isinstance(error, kind)), "")
     what = str(error).splitlines()[0].rstrip(".") if str(error) else "no answer in time"
     return errors.StoreError(
-        "store.unavailable",
+        "store.full" if isinstance(error, asyncpg.DiskFullError) else "store.unavailable",
         f"The store cannot be used now: {what}.",
         remedy=remedy or "Look at the database server and its log, then try again.",
         place=place,
