@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,8 @@ def decide(  # one argument an option
         assert event_file is not None
         at = at or clock.now()
         facts = reach.run(_gathered(loaded, server, _outages(event_file, at), (at, answers)))
+        if at_text is None:
+            _mind_age(facts, at)
     shown = views.of_decision(_taken(loaded, facts, at), facts, _policy(loaded))
     shown["frozen"] = reach.read(loaded, functools.partial(_frozen, facts=facts)) if config is not None else None
     if as_json:
@@ -75,6 +77,16 @@ def decide(  # one argument an option
     decided.print_all(shown)
     if shown["frozen"]:
         click.echo(f"Nothing would be started now. {shown['frozen']['sentence']}.")
+
+
+def _mind_age(facts: decisions.Facts, at: datetime) -> None:
+    """An old event, decided for now, says little: everything is too late, and every outage so long is a rare one."""
+    began = facts.outage.impact_start
+    if at - began > timedelta(days=2):
+        then = (began + timedelta(minutes=30)).strftime("%Y-%m-%dT%H:%MZ")
+        age = show.span((at - began).total_seconds())
+        told = f"The impact of this event began {age} ago, and this is decided for now."
+        click.echo(f"{told} To see what would have been decided then: --at {then}", err=True)
 
 
 async def _frozen(store: Any, *, facts: decisions.Facts) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def _print(title: str, lines: list[tuple[str, str]]) -> None:
     click.echo(f"\n{title}")
     for name, value in lines:
         if value.strip(" ,/;"):
-            click.echo(f"  {name + ':':44}{value}")
+            click.echo(f"  {name + ':':43} {value}")
 
 
 def _said(way: Shown) -> str:

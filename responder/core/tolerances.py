@@ -131,7 +131,9 @@ def read(tags: Mapping[str, str], *, defaults: Tolerance | None = None) -> Toler
         max_copy=found.duration("max-copy", base.max_copy),
         problems=tuple(found.problems),
         remarks=(
-            *(_remark(name) for name in found.given if name.startswith("outage-") and name not in _TAGS),
+            *(_remark(name) for name in found.given if name.startswith("outage") and name not in _TAGS),
+            *(f"tag {name} is empty and is ignored." for name in _TAGS if found.given.get(name) == ""),
+            *_vain(found, base),
             *found.mode(),
         ),
     )
@@ -218,6 +220,13 @@ class _Tags:
             f"tag outage-dns: {text[:60]!r} is not `zone/record`. Write it like db.contoso.example/orders."
         )
         return None
+
+
+def _vain(found: _Tags, base: Tolerance) -> tuple[str, ...]:
+    """Consent without an RTO: whoever gave it thinks that something would be done."""
+    if found.text("rto") or base.rto or not (found.text("cutover") or found.text("rpo")):
+        return ()
+    return ("outage-rto is missing, so its other tags change nothing: it is undeclared and would wait.",)
 
 
 def _remark(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,10 +35,12 @@ async def find_server(store: sqlite.Store, name_or_id: str) -> servers.Server:
     if len(found) == 1:
         return found[0]
     if not found:
+        near = difflib.get_close_matches(name_or_id.lower(), await store.estate.names_like(name_or_id), n=1)
         raise errors.InputError(
             "server.unknown",
             f"No server {name_or_id!r} is in the inventory.",
-            remedy="See `responder inventory`; is its subscription listed in the settings?",
+            remedy=(f"Did you mean {near[0]}? " if near else "")
+            + "See `responder inventory`; is its subscription listed in the settings?",
         )
     ids = ", ".join(server.id for server in found)
     raise errors.InputError(

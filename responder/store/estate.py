@@ -103,6 +103,14 @@ class Estate:
         wanted = {"id": core_servers.server_id(text), "name": text.strip()}
         return [_server(row) for row in await self._base.rows(sql, wanted)]
 
+    async def names_like(self, name: str) -> list[str]:
+        """Some names that begin as this one does, in lower case: for asking back after a typing error."""
+        sql = (
+            "SELECT DISTINCT LOWER(name) AS name FROM servers"
+            " WHERE SUBSTR(LOWER(name), 1, 2) = LOWER(CAST(:start AS TEXT)) ORDER BY 1 LIMIT 500"
+        )
+        return [row["name"] for row in await self._base.rows(sql, {"start": codec.clean(name.strip())[:2]})]
+
     async def health(
         self, ids: Collection[core_servers.ServerId] | None = None, vantage: str = HERE
     ) -> dict[core_servers.ServerId, evidence.Health]:

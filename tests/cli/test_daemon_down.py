@@ -402,6 +402,12 @@ def test_decide_for_a_server_that_answers_is_to_look_on(responder: terminal.Resp
     assert responder(*asked, "--answers", "--json").json["action"] == "observe"
 
 
+def test_an_old_event_decided_for_now_is_said_to_be_old(responder: terminal.Responder, config: Path, event: Path):
+    asked = ["decide", "--server", "shop", "--event", event, "--config", config]
+    assert "To see what would have been decided then: --at 2026-0" in responder(*asked).err
+    assert responder(*asked, "--at", "2026-03-04T06:00:00Z").err == ""
+
+
 def test_decide_for_a_server_of_another_region_is_refused(responder: terminal.Responder, config: Path, event: Path):
     said = responder("decide", "--server", "orders", "--event", event, "--config", config)
     said.complains("event.other-region", "orders is in East US")

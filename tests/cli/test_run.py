@@ -144,6 +144,8 @@ def test_a_dry_run_shows_the_steps_and_writes_nothing(
     run = ("run", "geo-restore", "--server", "shop", "--config", config)
     responder(*run, "--dry-run").complains("store.missing")
     responder("run", "geo-restore", "--server", "nosuch", "--yes", "--config", config).complains("server.unknown")
+    near = responder("run", "geo-restore", "--server", "shopp", "--yes", "--config", config)
+    near.complains("server.unknown", "Did you mean shop?")
     said = responder(*run, "--dry-run", "--json")
     assert (said.code, set(steps(said).values())) == (0, {"pending"})
     assert responder("runs", "list", "--all", "--json", "--config", config).json == {"runs": []}

@@ -356,6 +356,8 @@ async def test_entries_are_found_by_time_kind_run_server_and_actor(store: stores
     assert await count(since=AT(2), until=AT(4)) == 2
     assert await count(kinds=["approve", "run."]) == 2
     assert await count(run=RUN) == await count(server=samples.server_id("orders")) == 2
+    assert await count(run=RUN, outage="ABCD") == 2
+    assert await count(run=RUN, outage="BCD") == 0
     assert await count(actor="kim@desk") == 1
     assert [line.subject for line in await store.audit.newest(audit.Wanted(kinds=["test"]), 2)] == [
         "entry 6",

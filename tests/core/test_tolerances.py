@@ -1,5 +1,6 @@
 """What an owner declared. What cannot be read is undeclared, and undeclared costs nobody data."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -63,7 +64,8 @@ def test_tags_go_over_defaults_one_by_one():
 
 
 def test_an_empty_tag_is_no_tag():
-    assert tolerances.read({"outage-rto": " "}, defaults=DEFAULTS) == DEFAULTS
+    found = tolerances.read({"outage-rto": " "}, defaults=DEFAULTS)
+    assert replace(found, remarks=()) == DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -122,3 +124,17 @@ def test_a_misspelt_tag_is_remarked_upon_and_changes_nothing():
     assert found.declared
     assert found.cutover is tolerances.Cutover.ASK
     assert found.remarks == ("tag outage-cutovr is not known and is ignored. Did you mean outage-cutover?",)
+
+
+@pytest.mark.parametrize("name", ["outage_rto", "Outage.RTO", "outagerto"])
+def test_a_name_written_with_another_sign_is_remarked_on(name: str) -> None:
+    (remark,) = tolerances.read({name: "4h"}).remarks
+    assert "Did you mean outage-rto?" in remark
+
+
+def test_an_empty_tag_and_consent_without_an_rto_are_remarked_on() -> None:
+    assert tolerances.read({"outage-rto": " "}).remarks == ("tag outage-rto is empty and is ignored.",)
+    (remark,) = tolerances.read({"outage-cutover": "auto"}).remarks
+    assert "undeclared" in remark
+    defaults = tolerances.Tolerance(rto=timedelta(hours=4))
+    assert tolerances.read({"outage-cutover": "auto"}, defaults=defaults).remarks == ()
