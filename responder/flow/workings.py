@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from responder import settings
 from responder.core import brakes, controls, runs, throttles
 from responder.flow import views
-from responder.store import instances, locks, stores
+from responder.store import instances, locks, outbox, stores
 from responder.store import throttles as rows
 
 _NEWS = timedelta(minutes=10)
@@ -35,6 +35,10 @@ class Workings:
     """Empty: one process has the store for itself."""
     leaders: Mapping[str, str]
     in_hand: Mapping[str, int]
+    servers: int
+    outages: int
+    """Open ones, by region."""
+    unsent: outbox.Unsent
 
 
 async def read(store: stores.Store, now: datetime) -> Workings:
@@ -50,6 +54,9 @@ async def read(store: stores.Store, now: datetime) -> Workings:
         members=await store.register.list(),
         leaders=await store.register.leaders(),
         in_hand=await store.register.in_hand(),
+        servers=await store.estate.count(),
+        outages=len(await store.outages.open()),
+        unsent=await store.outbox.unsent(),
     )
 
 

@@ -15,6 +15,17 @@ from responder.core import audits
 from responder.store import apart, audit, codec, database
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """What has not been delivered."""
+
+    announcements: int
+    failing: int
+    """Of these, tried at least once in vain."""
+    since: datetime | None
+    """When the oldest was put. None: there is none."""
+
+
 class Outbox:
     """Announcements in the order they were put."""
 
@@ -56,6 +67,16 @@ class Outbox:
         sql = f"UPDATE announcements SET attempts = attempts + 1, retry_at = :retry, why = :why {these}"  # noqa: S608
         asked = {"retry": codec.stamp(retry_at), "why": codec.clean(why), "ids": _listed(id)}
         await self._base.execute_transaction(lambda c: c.execute(sql, asked))
+
+    async def unsent(self) -> Unsent:
+        """How much waits, and since when."""
+        row = await self._base.row(
+            "SELECT COUNT(*) AS waiting, COALESCE(SUM(CASE WHEN attempts > 0 THEN 1 ELSE 0 END), 0) AS failing,"
+            " MIN(at) AS since FROM announcements WHERE sent_at IS NULL"
+        )
+        assert row is not None
+        since = codec.moment_or_none(row["since"])
+        return Unsent(announcements=int(row["waiting"]), failing=int(row["failing"]), since=since)
 
     async def list(self, limit: int = 100) -> builtins.list[dict[str, Any]]:
         """Newest first: id, announcement, attempts, retry_at, why, sent_at."""

@@ -17,6 +17,10 @@ Names and labels are a promise: they are added, never renamed.
     responder_playbooks_changed                       1: their files are others than what was loaded
     responder_playbooks_broken                        1: the files as they are now cannot be loaded; the last good stay
     responder_instance_runs{instance}                 runs in hand
+    responder_servers                                 servers of the estate that are known
+    responder_outages_open                            outages that are not over, each region of one by itself
+    responder_announcements_undelivered{state}        announcements that wait: `new`, or `failing`: tried in vain
+    responder_announcements_oldest_seconds            for how long the oldest of them has waited; 0: none waits
 """
 
 from __future__ import annotations
@@ -40,7 +44,21 @@ def families(found: workings.Workings) -> Iterator[core.Metric]:
     going_on = _Gauge("responder_effects_under_way", "Runs whose effect may be going on.", labels=["region"])
     for region, count in found.under_way.items():
         going_on.add_metric([region], count)
-    yield from (waiting, going_on, *_budgets(found), *_instances(found))
+    yield from (waiting, going_on, *_budgets(found), *_instances(found), *_situation(found))
+
+
+def _situation(found: workings.Workings) -> Iterator[core.Metric]:
+    unsent = found.unsent
+    waiting = _Gauge("responder_announcements_undelivered", "Announcements that wait, by state.", labels=["state"])
+    waiting.add_metric(["new"], unsent.announcements - unsent.failing)
+    waiting.add_metric(["failing"], unsent.failing)
+    age = (found.now - unsent.since).total_seconds() if unsent.since is not None else 0.0
+    yield from (
+        _Gauge("responder_servers", "Servers of the estate that are known.", value=found.servers),
+        _Gauge("responder_outages_open", "Outages that are not over, by region.", value=found.outages),
+        waiting,
+        _Gauge("responder_announcements_oldest_seconds", "How long the oldest has waited.", value=max(age, 0.0)),
+    )
 
 
 def playbooks(found: shelf.Shelf | None) -> Iterator[core.Metric]:

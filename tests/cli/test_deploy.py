@@ -17,6 +17,7 @@ import yaml
 
 from responder import cli, settings
 from responder.core import rights
+from responder.web import metrics, workings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 EXAMPLE = DEPLOY / "settings.example.yaml"
@@ -94,6 +95,13 @@ def test_no_role_deletes_anything_but_servers_or_hands_out_rights() -> None:
         assert "Microsoft.Authorization" not in action or action == "Microsoft.Authorization/permissions/read"
         if action.endswith("/delete"):
             assert action.split("/")[-2] in ("flexibleServers", "servers")
+
+
+def test_every_metric_that_the_page_watches_is_there() -> None:
+    watched = set(re.findall(r"\bresponder_[a-z_]+", (DEPLOY / "README.md").read_text(encoding="utf-8")))
+    assert watched, "the page watches something"
+    told = set(re.findall(r"\bresponder_[a-z_]+", f"{metrics.__doc__}{workings.__doc__}"))
+    assert watched <= told
 
 
 def test_the_unit_starts_a_command_that_exists() -> None:

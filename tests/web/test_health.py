@@ -166,7 +166,8 @@ async def test_metrics_tell_each_source_and_the_intake(tmp_path: Path) -> None:
             "events_accepted_total",
         )
     } | {f"responder_intake_{name}" for name in ("arrivals", "pending", "events", "quarantined")} | {
-        "responder_shadow", "responder_frozen", "responder_runs_waiting", "responder_instances",
+        "responder_shadow", "responder_frozen", "responder_runs_waiting", "responder_instances", "responder_servers",
+        "responder_outages_open", "responder_announcements_undelivered", "responder_announcements_oldest_seconds",
     }  # fmt: skip
     assert samples["responder_shadow", "everything"] == 0
 
@@ -215,6 +216,22 @@ async def test_runs_are_counted_by_what_they_wait_for_and_one_process_is_one_ins
     assert samples["responder_runs_waiting", "nothing"] == 1
     assert samples["responder_runs_waiting", "approval"] == samples["responder_runs_waiting", "quarantine"] == 0
     assert (samples["responder_instances", "daemon"], samples["responder_instances", "command line"]) == (1, 0)
+
+
+async def test_what_waits_to_be_told_is_in_the_metrics(tmp_path: Path) -> None:
+    async with served(tmp_path, Ear(age=1)) as site:
+        quiet = await site.metrics()
+        await site.store.outbox.put([store_samples.announcement("a"), store_samples.announcement("b")])
+        ((first, _, _), _) = await site.store.outbox.due(clock.now())
+        await site.store.outbox.failed(first, clock.now(), "nobody there")
+        await site.store.outages.put([store_samples.outage()])
+        samples = await site.metrics()
+    names = ("new", "failing")
+    assert [quiet["responder_announcements_undelivered", name] for name in names] == [0, 0]
+    assert [samples["responder_announcements_undelivered", name] for name in names] == [1, 1]
+    assert quiet["responder_announcements_oldest_seconds",] == 0 < samples["responder_announcements_oldest_seconds",]
+    assert (quiet["responder_outages_open",], samples["responder_outages_open",]) == (0, 1)
+    assert samples["responder_servers",] == 1
 
 
 async def test_the_doorbell_proves_that_our_door_opens(tmp_path: Path) -> None:
