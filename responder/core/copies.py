@@ -35,6 +35,12 @@ class Copy:
     """Time of the newest row found in it. None: not measured, so the bound counts."""
     verified: bool = False
     """It answered SQL, not only the handshake."""
+    renewable: bool = True
+    """A newer one can be made in its stead: its run has a step for that, and has not begun it."""
+    renewing_since: datetime | None = None
+    """When the newer one was begun, while that is not ready. This one is kept until then."""
+    instead_of: str | None = None
+    """ARM id of the older copy of the same run that it took the place of."""
 
 
 def data_loss(copy: Copy, impact_start: datetime, bound: timedelta) -> timedelta:

@@ -133,7 +133,8 @@ def _outgrown(request: Request) -> bool:
     consent = request.consent
     if consent is None or not consent.granted:
         return False
-    if consent.copy is not None and request.copy.server_id is not None and consent.copy != request.copy.server_id:
+    known = (request.copy.server_id, request.copy.instead_of)  # a newer copy of the same run lacks less, not more
+    if consent.copy is not None and request.copy.server_id is not None and consent.copy not in known:
         return True
     if consent.loss_shown is None or request.loss is None:
         return False

@@ -105,7 +105,7 @@ class Decision:
     standing: evidence.Standing | None = None
     """What our probes and Azure's word amount to together. None: no longer looked at."""
     refresh: bool = False
-    """The copy lacks rows of a healthy spell, and there is time for a newer one."""
+    """The copy lacks rows of a healthy spell, there is time for a newer one, and it is to be begun now."""
     target: servers.ServerId | None = None
     """The replica to promote, where that is the way."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -305,10 +305,22 @@ def _will_be_late(case: _Case, clock: deadlines.Deadlines) -> bool:
 
 def _stale(case: _Case, due: datetime | None) -> list[reasons.Reason]:
     """Whether the copy lacks rows of a healthy spell, and whether there is time for a newer one."""
-    if not figures.missed_spell(case.facts) or case.facts.copy.way == ways.Name.PROMOTE.value:
+    copy, answered = case.facts.copy, case.facts.health.last_answer_at
+    if answered is None or not figures.missed_spell(case.facts) or copy.way == ways.Name.PROMOTE.value:
         return []
+    if copy.renewing_since is not None:
+        return [reasons.say("refreshing")]
+    if not copy.renewable:
+        return [reasons.say("stale-once" if copy.instead_of else "stale-as-it-is")]
     lead = case.course.belief.planning(case.policy.timing.quantile) + case.facts.queue_wait
-    return [reasons.say("refresh" if due is not None and case.now + lead <= due else "stale")]
+    if due is None or case.now + lead > due:
+        return [reasons.say("stale")]
+    # Backups reach the pair up to an hour late: so long it waits, if it may, lest the newer copy lacks the same rows.
+    replicated = min(answered + case.policy.timing.grace, due - lead)
+    down = case.seen.leaning in (evidence.Verdict.DOWN, evidence.Verdict.UNPROVEN)
+    if case.now < replicated or not down:
+        return [reasons.say("refresh-soon", until=durations.moment(max(replicated, case.now), case.now))]
+    return [reasons.say("refresh")]
 
 
 def _paid_until(facts: Facts) -> datetime | None:

@@ -84,7 +84,18 @@ SENTENCES: Mapping[str, str] = {
     "off": "Half of the restores would come too late if it waited longer; its owner wanted no copy before "
     "(outage-hedge=off).",
     "late": "The copy will probably not be ready when the cut-over is due.",
-    "refresh": "The server answered after the copy was begun, so the copy lacks rows; there is time for a newer one.",
+    "refresh": "The server answered after the copy was begun, so the copy lacks rows; there is time for a newer one, "
+    "and it is begun.",
+    "refresh-soon": "The server answered after the copy was begun, so the copy lacks rows; a newer one is begun about "
+    "{until}, when those rows have reached the paired region.",
+    "refreshing": "The server answered after the copy was begun, so a newer one is being made; the older is kept until "
+    "that is ready.",
+    "refresh-waits": "The server answered after the copy was begun, so the copy lacks rows; a newer one waits until "
+    "the region it goes to has room, after all who have no copy yet.",
+    "stale-once": "The server answered once more after its newer copy was begun, so that lacks rows, too; its run "
+    "makes no third one.",
+    "stale-as-it-is": "The server answered after the copy was begun, so the copy lacks rows; its run makes no newer "
+    "one.",
     "stale": "The server answered after the copy was begun, so the copy lacks rows; there is no time for a newer one.",
     "restoring": "The copy is being restored; nothing is cut over before it is ready and due.",
     "hold": "The copy is ready. Cutting over loses data, so it waits until {until} for the region to return.",

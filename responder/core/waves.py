@@ -21,7 +21,9 @@ from responder.core import regions, servers
 _LEAST_LEFT = timedelta(minutes=5)
 """A restore that takes longer than believed is not over at once."""
 
-_PRIORITIES = range(1, 6)
+_PRIORITIES = range(1, 7)
+AFTER_ALL = 6
+"""The priority of a copy for a server that has one already: behind all who have none."""
 
 Group = tuple[regions.RegionName, str, regions.RegionName]
 """Servers whose restores go the same way: from a region, of a product, to a region. One of them is the canary."""
@@ -49,7 +51,7 @@ class Job:
     group: Group
     subscription: str
     priority: int
-    """1 first, 5 last."""
+    """1 first, 5 last; `AFTER_ALL` where there is a copy already."""
     takes: timedelta
     """Half of such restores take no longer."""
     deadline: datetime

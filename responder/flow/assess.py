@@ -302,9 +302,12 @@ class Assess:
     ) -> bool:
         """Whether a restore that the decision wants would be started: one that would not, takes nobody's turn."""
         playbook = self._rules.playbooks.get(decision.playbook or "")
-        if decision.action is not decisions.Action.START or decision.shadow or playbook is None:
+        begins = decision.action is decisions.Action.START or decision.refresh
+        if not begins or decision.shadow or playbook is None:
             return False
         place = brakes.Place(server=decision.server, region=fact.server.region, outage=decision.outage)
+        if decision.refresh:
+            return not held.why(playbook, place)
         past = _past(playbook.name, decision, known)
         return all(run.state is runs.State.DONE for run in past) and not held.why(playbook, place)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from responder import clock
-from responder.core import announcements, copies, runs
+from responder.core import announcements, runs
 
 
 def news(
@@ -37,10 +37,9 @@ def quarantined(run: runs.Run, why: str) -> announcements.Announcement:
 
 
 def left(run: runs.Run, records: Mapping[str, runs.StepRecord]) -> str:
-    """The copy that a run which goes no further leaves behind."""
-    copy = runs.copy_of(run, records)
-    there = copy.server_id and copy.state is not copies.State.DISCARDED
-    return f"; {copy.server_id} exists and is left as it is" if there else ""
+    """What a run which goes no further leaves behind."""
+    there = runs.left(run, records)
+    return f"; {' and '.join(there)} {'exist and are' if there[1:] else 'exists and is'} left as it is" if there else ""
 
 
 def announcement(run: runs.Run, key: str, kind: str, subject: str, text: str) -> announcements.Announcement:

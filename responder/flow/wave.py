@@ -77,6 +77,8 @@ class Wave:
     def held(self, decision: decisions.Decision, fact: decisions.Facts, now: datetime) -> decisions.Decision:
         """The decision; changed into a wait that says so when its restore must wait for its turn."""
         held = self._plan.held.get(decision.server)
+        if held is not None and decision.refresh:
+            return _later(decision)
         if held is None or decision.action is not decisions.Action.START or decision.shadow:
             return decision
         until = _rounded(held.about)
@@ -107,13 +109,21 @@ class Wave:
                     continue
                 if copy.ready_at is not None:
                     proven.add(group)
-                elif not journal.run.state.ended and copy.state in (copies.State.NONE, copies.State.RESTORING):
-                    running = now - (copy.started_at or now)
-                    left = waves.still(_belief(server, policy).quantile(0.5), running)
+                since = _being_made_since(journal.run, copy, now)
+                if since is not None:
+                    left = waves.still(_belief(server, policy).quantile(0.5), now - since)
                     subscription = server.subscription_id.lower()
                     found.append(waves.UnderWay(server=server_id, group=group, subscription=subscription, left=left))
             await rest.breathe()
         return found, proven
+
+
+def _being_made_since(run: runs.Run, copy: copies.Copy, now: datetime) -> datetime | None:
+    """When the restore was begun that a run has under way; None: none is."""
+    if run.state.ended:
+        return None
+    first = copy.ready_at is None and copy.state in (copies.State.NONE, copies.State.RESTORING)
+    return copy.started_at or now if first else copy.renewing_since
 
 
 def _job(decision: decisions.Decision, fact: decisions.Facts, policy: decisions.Policy) -> waves.Job | None:
@@ -122,14 +132,21 @@ def _job(decision: decisions.Decision, fact: decisions.Facts, policy: decisions.
     if group is None:
         return None
     due = decision.must_serve_by or decision.cut_over_at or decision.at
+    refresh = decision.action is not decisions.Action.START
     return waves.Job(
         server=decision.server,
         group=group,
         subscription=fact.server.subscription_id.lower(),
-        priority=fact.tolerance.priority,
+        priority=waves.AFTER_ALL if refresh else fact.tolerance.priority,
         takes=_belief(fact.server, policy).quantile(0.5),
         deadline=due - policy.timing.cutover,
     )
+
+
+def _later(decision: decisions.Decision) -> decisions.Decision:
+    """The newer copy of a server that has one waits its turn, and the decision stays what it is."""
+    why = (reasons.say("refresh-waits") if one.id == "refresh" else one for one in decision.reasons)
+    return replace(decision, refresh=False, reasons=tuple(why))
 
 
 def _group(server: servers.Server, way: str | None) -> waves.Group | None:

@@ -20,6 +20,7 @@ OUTPUTS = (
     playbooks.Output(name="to", about="where it leads now"),
     playbooks.Output(name="why", about="why it was not needed"),
     playbooks.Output(name="at", type=playbooks.Type.TIME, about="when it was pointed"),
+    playbooks.Output(name="copy", about="the ARM id of what takes the server's place"),
     playbooks.Output(name="data_loss_s", type=playbooks.Type.DURATION, about="what was lost, as measured"),
 )
 
@@ -111,6 +112,7 @@ def _done(ctx: doors.Context, *, record: str | None, before: str | None, target:
             "from": before,
             "to": target,
             "at": ctx.now.isoformat(),
+            "copy": ctx.copy().get("copy"),
             "data_loss_s": ctx.output_of("verify").get("data_loss_s"),
         }
     )

@@ -1,31 +1,40 @@
 """`discard_copy`: delete a copy that we made. By default the one of this run; only what carries its tag is deleted.
 
-With `of: any-run`, one that an earlier run left behind: the parameter `copy` names it, unless there is only one. Never
-anything that applications are sent to: by the DNS record, which somebody may have moved by hand, or by the journal.
+With `of: others`, of the copies of this run all but the one that counts: the older when a newer was verified. It does
+not keep a cut-over waiting. With `of: any-run`, one that an earlier run left behind: the parameter `copy` names it,
+unless there is only one. Never anything that applications are sent to: by the DNS record, which somebody may have moved
+by hand, or by the journal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from responder.core import errors, plans, playbooks, restores, runs, servers
+from responder.core import decisions, errors, plans, playbooks, restores, runs, servers
 from responder.steps import doors, restore
 
 EFFECT = "idempotent"
 ABOUT = "Deletes the copy that this run made, or one that an earlier run left behind, and nothing else."
 SETTINGS = (
     playbooks.Setting(
-        name="of", type=playbooks.Type.CHOICE, choices=("this-run", "any-run"), default="this-run", about="whose copy"
+        name="of",
+        type=playbooks.Type.CHOICE,
+        choices=("this-run", "any-run", runs.OTHERS),
+        default="this-run",
+        about="whose copy; others: of this run's copies all but the one that counts",
     ),
     playbooks.Setting(name="copy", about="of any-run: which, by name or id; may be left out when there is only one"),
 )
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="discarded or nothing-to-discard"),
+    playbooks.Output(name="verdict", about="discarded, nothing-to-discard, or put-off: of others, the cut-over is due"),
     playbooks.Output(name="copy", about="the ARM id of the copy"),
 )
 
 ANY_RUN = "any-run"
 
+_BUSY = {"ServerIsBusy", "ServerBusy", "ServerIsNotReady", "OperationInProgress", "Conflict"}
+_BEING_MADE = {"provisioning", "creating", "restoring"}
 _MAKERS = ("restore", "create_server")
 
 
@@ -39,6 +48,8 @@ def foresee(ctx: doors.Context) -> list[plans.Touch]:
 
 async def execute(ctx: doors.Context) -> runs.Outcome:
     """Ask for the deletion, or look at how it is going. Several tries of a restore may have left several copies."""
+    if ctx.setting("of") == runs.OTHERS and _cut_over_is_due(ctx):
+        return runs.Done(output={"verdict": "put-off"})
     if "token" in ctx.record.saved:
         return await _poll(ctx, servers.server_id(str(ctx.record.saved.get("copy") or ctx.copy()["copy"])))
     try:
@@ -50,7 +61,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     for copy in copies:
         found = await ctx.doors.control_plane.find(copy)
         if found is not None:
-            return await _obstacle(ctx, found) or await _delete(ctx, copy)
+            return await _obstacle(ctx, found) or await _delete(ctx, found)
     return runs.Done(output={"verdict": "discarded", "copy": copies[-1]})
 
 
@@ -59,12 +70,20 @@ async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
     return runs.NotStarted()
 
 
+def _cut_over_is_due(ctx: doors.Context) -> bool:
+    decision = ctx.situation.decision
+    done = ctx.output_of("cut_over").get("verdict") == "cut-over"
+    return not done and decision is not None and decision.action is decisions.Action.CUT_OVER
+
+
 async def _meant(ctx: doors.Context) -> Sequence[servers.ServerId]:
     """What is to go.
 
     Raises:
         InputError: it is not clear which.
     """
+    if ctx.setting("of") == runs.OTHERS:
+        return [copy for copy in _of_this_run(ctx) if copy != ctx.copy().get("copy")]
     if ctx.setting("of") != ANY_RUN:
         return _of_this_run(ctx)
     left = await ctx.doors.records.copies_of(ctx.situation.server.id)
@@ -82,7 +101,8 @@ async def _meant(ctx: doors.Context) -> Sequence[servers.ServerId]:
 
 def _of_this_run(ctx: doors.Context) -> Sequence[servers.ServerId]:
     """The copy of this run, and those that failed tries of its restore may have left behind."""
-    found = [str(ctx.output_of(kind)["copy"]) for kind in _MAKERS if ctx.output_of(kind).get("copy")]
+    made_by = [step.id for step in ctx.run.playbook.steps if step.kind in _MAKERS]
+    found = [str(ctx.outputs[id_]["copy"]) for id_ in made_by if ctx.outputs.get(id_, {}).get("copy")]
     for step in ctx.run.playbook.steps:
         record = ctx.records.get(step.id)
         if record is not None and step.kind == "restore":
@@ -111,11 +131,15 @@ async def _obstacle(ctx: doors.Context, found: restores.FoundServer) -> runs.Out
     return None
 
 
-async def _delete(ctx: doors.Context, copy: servers.ServerId) -> runs.Outcome:
+async def _delete(ctx: doors.Context, found: restores.FoundServer) -> runs.Outcome:
+    copy = found.id
     ctx.check()
     try:
         token = await ctx.doors.control_plane.delete(copy)
     except errors.AzureError as error:
+        if error.code in _BUSY and found.state.lower() in _BEING_MADE:  # the restore takes as long as it takes
+            after = max(ctx.doors.rules.poll, error.retry_after or timedelta())
+            return runs.Wait(until=ctx.now + after, topic="operation")
         return runs.Retry(after=ctx.doors.rules.poll, why=str(error))
     await ctx.save({"token": token, "copy": copy})
     return runs.Wait(until=ctx.now, topic="operation")
@@ -129,7 +153,7 @@ async def _poll(ctx: doors.Context, copy: servers.ServerId) -> runs.Outcome:
     match progress:
         case restores.InProgress(retry_after=after):
             return runs.Wait(until=ctx.now + (after or ctx.doors.rules.poll), topic="operation")
-        case restores.Succeeded() if ctx.setting("of") == ANY_RUN or set(_of_this_run(ctx)) <= {copy}:
+        case restores.Succeeded() if ctx.setting("of") == ANY_RUN or set(await _meant(ctx)) <= {copy}:
             return runs.Done(output={"verdict": "discarded", "copy": copy})
         case restores.Succeeded() | restores.Lost():
             return runs.Wait(until=ctx.now, topic="operation", saved={})

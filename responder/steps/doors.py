@@ -315,8 +315,12 @@ class Context:
         return next((found for kind in runs.MAKERS if (found := self.output_of(kind)).get("copy")), {})
 
     def output_of(self, kind: str) -> Mapping[str, Any]:
-        """The output of this run's step of that kind; empty when it has none."""
+        """The output of this run's step of that kind; empty when it has none.
+
+        Of a run that has made a newer copy: of the copy that counts, or the one that this step makes ready.
+        """
+        others = runs.not_meant(self.run, self.step, self.outputs)
         for step in self.run.playbook.steps:
-            if step.kind == kind and step.id in self.outputs:
+            if step.kind == kind and step.id in self.outputs and step.id not in others:
                 return self.outputs[step.id]
         return {}

@@ -1,7 +1,9 @@
 """`hold`: keep the finished copy until the decision says to cut over, or that it is not needed.
 
-Output `verdict`: `cut-over` or `not-needed`. In a run that a human started, their yes counts at once; after a no the
-copy is kept until the region is back. Without an outage there is nothing else to go by: a no throws the copy away.
+Output `verdict`: `cut-over`, `not-needed`, or `refresh` where the copy lacks rows of a healthy spell, there is time for
+a newer one, and a later `restore` of the playbook (`anew: true`) makes it. In a run that a human started, their yes
+counts at once; after a no the copy is kept until the region is back. Without an outage there is nothing else to go by:
+a no throws the copy away.
 While somebody says hold it waits; after go-now it asks the guard instead of the clock.
 """
 
@@ -14,7 +16,12 @@ from responder.steps import doors
 
 EFFECT = "read"
 ABOUT = "Keeps the copy until the decision, or a human, says what becomes of it."
-OUTPUTS = (playbooks.Output(name="verdict", about="cut-over or not-needed"),)
+OUTPUTS = (
+    playbooks.Output(
+        name="verdict",
+        about="cut-over, not-needed, or refresh: there is time for a newer copy, and a later step for it",
+    ),
+)
 
 _LONG = timedelta(hours=1)
 _HELD = "hold"
@@ -36,6 +43,8 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
         return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="decision")
     if decision.action is decisions.Action.CUT_OVER:
         return runs.Done(output={"verdict": "cut-over"})
+    if decision.refresh and runs.renewal_from(ctx.run, ctx.step.id, ctx.records):
+        return runs.Done(output={"verdict": "refresh"})
     if ctx.step.id in said.hurried:
         return _hurried(ctx)
     topic = "approval" if decision.action is decisions.Action.ASK else "decision"

@@ -47,9 +47,17 @@ SETTINGS = (
     playbooks.Setting(name="to", type=playbooks.Type.TIME, about="the moment to go back to; as late as can be"),
     playbooks.Setting(name="zone", about="availability zone, in the server's own region; Azure chooses"),
     playbooks.Setting(name="group", about="resource group, in the server's own region; that of the server"),
+    playbooks.Setting(
+        name="anew",
+        type=playbooks.Type.FLAG,
+        default=False,
+        about="a newer copy beside the one that is held, for rows of a healthy spell; not waited for past the cut-over",
+    ),
 )
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="restored, or not-needed when the region came back first"),
+    playbooks.Output(
+        name="verdict", about="restored, not-needed when the region came back first, or too-late: the cut-over is due"
+    ),
     playbooks.Output(name="copy", about="the ARM id of the copy"),
     playbooks.Output(name="fqdn", about="its host name"),
     playbooks.Output(name="region", about="where it is, like centralus"),
@@ -109,6 +117,8 @@ def foresee(ctx: doors.Context) -> list[plans.Touch]:
 async def execute(ctx: doors.Context) -> runs.Outcome:
     """Start the restore, or look at how it is going."""
     saved = ctx.record.saved
+    if _overtaken(ctx):
+        return runs.Done(output={"verdict": "too-late"})
     if "token" in saved:
         return await _poll(ctx, saved)
     if "adopted" in saved:
@@ -122,6 +132,8 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
         if not isinstance(there, runs.NotStarted):
             return there
     if not _still_wanted(ctx):
+        if _put_off(ctx):
+            return runs.Wait(until=ctx.next_review(), topic="decision")
         return runs.Done(output={"verdict": "not-needed"})
     return await _ask(ctx)
 
@@ -255,9 +267,26 @@ def _intent(ctx: doors.Context) -> dict[str, Any]:
     return {"number": int(saved.get("number", 1)), **{key: saved[key] for key in _ASKED_FOR if key in saved}}
 
 
+def _overtaken(ctx: doors.Context) -> bool:
+    """The cut-over is due, and there is an older copy: a newer one is not waited for."""
+    decision = ctx.situation.decision
+    due = decision is not None and decision.action is decisions.Action.CUT_OVER
+    return due and bool(ctx.setting("anew", False))
+
+
+def _put_off(ctx: doors.Context) -> bool:
+    """The newer copy is to be made, only later: it lost its turn in the wave, or the server has just answered."""
+    decision = ctx.situation.decision
+    later = {"refresh-waits", "refresh-soon"}
+    put_off = decision is not None and any(reason.id in later for reason in decision.reasons)
+    return put_off and bool(ctx.setting("anew", False))
+
+
 def _still_wanted(ctx: doors.Context) -> bool:
     """The last look before money is spent: a region that came back meanwhile needs no copy."""
     decision = ctx.situation.decision
+    if ctx.setting("anew", False):
+        return decision is not None and decision.refresh
     return ctx.by_hand or (decision is not None and decision.action in _WANTED)
 
 
@@ -338,9 +367,14 @@ def _target(ctx: doors.Context, number: int) -> tuple[servers.ServerId, regions.
         subscription_id=server.subscription_id,
         resource_group=group,
         family=server.family,
-        name=servers.copy_name(server, ctx.run.id, number),
+        name=servers.copy_name(server, _cause(ctx), number),
     )
     return servers.id_of(address), region
+
+
+def _cause(ctx: doors.Context) -> str:
+    """What a copy is named after: the run, and for a newer one beside it the step, too."""
+    return f"{ctx.run.id}/{ctx.step.id}" if ctx.setting("anew", False) else ctx.run.id
 
 
 def copy_beside(ctx: doors.Context, number: int, kind: str) -> servers.ServerId:
@@ -350,6 +384,6 @@ def copy_beside(ctx: doors.Context, number: int, kind: str) -> servers.ServerId:
         subscription_id=server.subscription_id,
         resource_group=str(ctx.setting("group", server.resource_group)),
         family=server.family,
-        name=servers.copy_name(server, ctx.run.id, number, kind),
+        name=servers.copy_name(server, _cause(ctx), number, kind),
     )
     return servers.id_of(address)

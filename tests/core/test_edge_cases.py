@@ -150,10 +150,10 @@ def test_14_resolved_and_still_silent_counts_as_down_for_this_server():
     assert decide(13, outage=resolved(8), copy=ready()).action is Action.ASK
 
 
-def flapping() -> evidence.Health:
-    """Down at the impact, answers from 6 h 00 to 6 h 05, silent again."""
+def flapping(until: float = 6.1) -> evidence.Health:
+    """Down at the impact, answers from 6 h 00 to 6 h 03, silent again, and looked at until then."""
     health = cases.down(at(5.9))
-    for hour, answered in ((6.0, True), (6.05, True), (6.1, False)):
+    for hour, answered in ((6.0, True), (6.05, True), (6.1, False), (until, False)):
         health = evidence.observe(health, evidence.Probe(at=at(hour), answered=answered))
     return health
 
@@ -162,10 +162,17 @@ def test_15_a_short_spell_of_answers_is_no_recovery_and_the_copy_lacks_its_rows(
     again = decide(6.1, health=flapping())
     assert (again.action, "flapping" in ids(again)) == (Action.START, True)
     assert decide(6.05, health=up(at(6.05), since=at(6))).action is Action.OBSERVE
-    lacks = decide(6.2, server=SMALL, tolerance=tolerance(24), health=flapping(), copy=ready(started=1))
+    soon = decide(6.2, server=SMALL, tolerance=tolerance(24), health=flapping(), copy=ready(started=1))
+    assert (soon.action, soon.refresh, ids(soon)) == (Action.HOLD, False, ["hold", "refresh-soon"])
+    lacks = decide(7.1, server=SMALL, tolerance=tolerance(24), health=flapping(7.1), copy=ready(started=1))
     assert (lacks.action, lacks.refresh, ids(lacks)) == (Action.HOLD, True, ["hold", "refresh"])
     assert lacks.data_loss_bound is not None
     assert lacks.data_loss_bound >= 5 * HOUR
+    begun = replace(ready(started=1), renewable=False, renewing_since=at(7.1))
+    again = decide(7.2, server=SMALL, tolerance=tolerance(24), health=flapping(7.2), copy=begun)
+    assert (again.action, again.refresh, ids(again)) == (Action.HOLD, False, ["hold", "refreshing"])
+    once = replace(ready(started=1), renewable=False, instead_of="/the/older")
+    assert ids(decide(7.2, server=SMALL, tolerance=tolerance(24), health=flapping(7.2), copy=once))[1] == "stale-once"
     too_late = decide(11, server=SMALL, health=flapping(), copy=ready(started=1))
     assert (too_late.refresh, "stale" in ids(too_late)) == (False, True)
 

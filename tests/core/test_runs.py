@@ -274,6 +274,7 @@ def test_a_verified_copy_is_ready_and_its_newest_row_is_known():
         ready_at=at(4),
         recovery_point=POINT,
         verified=True,
+        renewable=False,
     )
 
 

@@ -30,6 +30,7 @@ async def test_the_record_is_pointed_at_the_copy(stage: steps.Stage):
         "from": "orders.postgres.database.azure.com",
         "to": steps.FQDN,
         "at": steps.NOW.isoformat(),
+        "copy": steps.COPY,
         "data_loss_s": 1200.0,
     }
 

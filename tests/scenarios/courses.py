@@ -52,6 +52,8 @@ class Course:
     starts: str = ""
     """A playbook that somebody starts by hand, with no outage known."""
     params: Mapping[str, Any] = field(default_factory=dict)
+    spell_at: str = ""
+    """A step before which the server answered once more, an hour ago."""
     approved_at: str = ""
     """A step at which somebody says yes."""
     other: str = ""
@@ -66,6 +68,10 @@ CUT_OVER = {
     "waits, then restores, then cuts over": Course(
         server={"rto": "4h", "rpo": "1h", "cutover": "auto"}, region=nights.EAST, restore_p95="30m",
         everywhere=EXHAUSTIVE, does={**DONE, "PUT": 1, "CNAME": 1},
+    ),
+    "it came back for a while, so a newer copy takes the place of the older": Course(
+        server={"rto": "4h", "rpo": "1h", "cutover": "auto"}, region=nights.EAST, restore_p95="30m",
+        spell_at="hold", does={**DONE, "PUT": 2, "DELETE": 1, "CNAME": 1},
     ),
 }  # fmt: skip
 RETURNING = {
@@ -182,6 +188,7 @@ class Stage:
             "params": dict(self._course.params),
             "approved_at": self._course.approved_at,
             "back_at": self._course.back_at,
+            "spell_at": self._course.spell_at,
             "ends_with": self._course.ends_with,
             "step_minutes": 65,
             "fate": fate,

@@ -110,12 +110,7 @@ class Life:
         """What a daemon knows when its region has failed: the server, its silence, and Azure's word, unread."""
         server, others = self._described("server"), [self._read(one) for one in self._order["others"]]
         now = self._time.now()
-        silent = evidence.Health(
-            last=evidence.Probe(at=now, answered=False),
-            failing_since=now - timedelta(minutes=10),
-            last_answer_at=now - timedelta(minutes=11),
-        )
-        await self._store.estate.put_health({server.id: silent})
+        await self._silent_since(now - timedelta(minutes=10))
         if not self._order["starts"]:
             await self._hear("event")
         office = configurations.Rule(name="office", start="10.0.0.1", end="10.0.0.9")
@@ -174,10 +169,21 @@ class Life:
         found = await self._store.runs.active_for(self._described("server").id)
         if found is not None and found.step == self._order["approved_at"]:
             await self._approve(found)
+        if found is not None and found.step == self._order["spell_at"]:
+            await self._silent_since(self._time.now() - timedelta(minutes=61))
         if found is not None and found.step in self._order["back_at"]:
             await self._watch.turn(self._time.now())
             if self._order["resolution"]:
                 await self._hear("resolution")
+
+    async def _silent_since(self, moment: datetime) -> None:
+        """A minute before that it answered, and now it does not."""
+        silent = evidence.Health(
+            last=evidence.Probe(at=self._time.now(), answered=False),
+            failing_since=moment,
+            last_answer_at=moment - timedelta(minutes=1),
+        )
+        await self._store.estate.put_health({self._described("server").id: silent})
 
     async def _approve(self, run: runs.Run) -> None:
         """Somebody says yes, once."""

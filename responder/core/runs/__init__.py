@@ -10,7 +10,15 @@ Nothing sleeps inside a step: waiting for a deadline, an approval, an Azure oper
 
 from __future__ import annotations
 
-from responder.core.runs.making import MAKERS, copy_of, stands_in
+from responder.core.runs.making import (
+    MAKERS,
+    OTHERS,
+    copy_of,
+    left,
+    not_meant,
+    renewal_from,
+    stands_in,
+)
 from responder.core.runs.moving import (
     advance,
     anew,
@@ -44,6 +52,7 @@ from responder.core.runs.shapes import (
 
 __all__ = [  # callers say `runs.X`, wherever X lies in here
     "MAKERS",
+    "OTHERS",
     "Done",
     "Fail",
     "NotStarted",
@@ -65,9 +74,12 @@ __all__ = [  # callers say `runs.X`, wherever X lies in here
     "copy_of",
     "deadline",
     "failed_step",
+    "left",
     "new",
+    "not_meant",
     "overdue",
     "refused",
+    "renewal_from",
     "run_id",
     "skip",
     "stands_in",
