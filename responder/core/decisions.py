@@ -105,7 +105,7 @@ class Decision:
     standing: evidence.Standing | None = None
     """What our probes and Azure's word amount to together. None: no longer looked at."""
     refresh: bool = False
-    """The copy lacks rows of a healthy spell, there is time for a newer one, and it is to be begun now."""
+    """The copy lacks rows of a healthy spell, there is time for a newer one, and it is to be made now, or is being."""
     target: servers.ServerId | None = None
     """The replica to promote, where that is the way."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -308,11 +308,12 @@ def _stale(case: _Case, due: datetime | None) -> list[reasons.Reason]:
     copy, answered = case.facts.copy, case.facts.health.last_answer_at
     if answered is None or not figures.missed_spell(case.facts) or copy.way == ways.Name.PROMOTE.value:
         return []
+    lead = case.course.belief.planning(case.policy.timing.quantile) + case.facts.queue_wait
     if copy.renewing_since is not None:
-        return [reasons.say("refreshing")]
+        in_time = due is not None and copy.renewing_since + lead <= due
+        return [reasons.say("refreshing" if in_time else "refreshing-late")]
     if not copy.renewable:
         return [reasons.say("stale-once" if copy.instead_of else "stale-as-it-is")]
-    lead = case.course.belief.planning(case.policy.timing.quantile) + case.facts.queue_wait
     if due is None or case.now + lead > due:
         return [reasons.say("stale")]
     # Backups reach the pair up to an hour late: so long it waits, if it may, lest the newer copy lacks the same rows.
@@ -376,7 +377,7 @@ def _say(case: _Case, action: Action, why: list[reasons.Reason], *, due: datetim
         and action is not Action.DONE
         and cutovers.consent_missing(case.request),
         standing=case.seen.standing,
-        refresh="refresh" in [reason.id for reason in why],
+        refresh=any(reason.id in ("refresh", "refreshing") for reason in why),
         target=way.target if way else None,
         arguments=_arguments(case, way) if action is Action.START else {},
         shadow=facts.shadow,

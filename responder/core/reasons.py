@@ -90,6 +90,8 @@ SENTENCES: Mapping[str, str] = {
     "{until}, when those rows have reached the paired region.",
     "refreshing": "The server answered after the copy was begun, so a newer one is being made; the older is kept until "
     "that is ready.",
+    "refreshing-late": "The server answered after the copy was begun, so a newer one is being made; it is not waited "
+    "for when the cut-over is due.",
     "refresh-waits": "The server answered after the copy was begun, so the copy lacks rows; a newer one waits until "
     "the region it goes to has room, after all who have no copy yet.",
     "stale-once": "The server answered once more after its newer copy was begun, so that lacks rows, too; its run "

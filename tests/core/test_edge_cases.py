@@ -170,7 +170,7 @@ def test_15_a_short_spell_of_answers_is_no_recovery_and_the_copy_lacks_its_rows(
     assert lacks.data_loss_bound >= 5 * HOUR
     begun = replace(ready(started=1), renewable=False, renewing_since=at(7.1))
     again = decide(7.2, server=SMALL, tolerance=tolerance(24), health=flapping(7.2), copy=begun)
-    assert (again.action, again.refresh, ids(again)) == (Action.HOLD, False, ["hold", "refreshing"])
+    assert (again.action, again.refresh, ids(again)) == (Action.HOLD, True, ["hold", "refreshing"])
     once = replace(ready(started=1), renewable=False, instead_of="/the/older")
     assert ids(decide(7.2, server=SMALL, tolerance=tolerance(24), health=flapping(7.2), copy=once))[1] == "stale-once"
     too_late = decide(11, server=SMALL, health=flapping(), copy=ready(started=1))

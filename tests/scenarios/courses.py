@@ -70,7 +70,7 @@ CUT_OVER = {
         everywhere=EXHAUSTIVE, does={**DONE, "PUT": 1, "CNAME": 1},
     ),
     "it came back for a while, so a newer copy takes the place of the older": Course(
-        server={"rto": "4h", "rpo": "1h", "cutover": "auto"}, region=nights.EAST, restore_p95="30m",
+        server={"rto": "4h", "rpo": "1h", "cutover": "auto", "hedge": "eager"}, region=nights.EAST, restore_p95="30m",
         spell_at="hold", does={**DONE, "PUT": 2, "DELETE": 1, "CNAME": 1},
     ),
 }  # fmt: skip
@@ -172,7 +172,9 @@ class Stage:
             restore={"resource_groups": groups, "poll": "10s"},
             probes={"fresh": "30d", "timeout": "1s"},
             postgres={"address_book": str(self._sim.address_book), **login},
-            decision={"beliefs": {"small": {"p50": "10m", "p95": self._course.restore_p95}}, "surge": 1},
+            decision={
+                "beliefs": {"small": {"p50": "10m", "p95": self._course.restore_p95}}, "surge": 1, "grace": "1m",
+            },
         )  # fmt: skip
         return {
             "folder": str(folder),
