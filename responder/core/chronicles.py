@@ -7,6 +7,7 @@ out before we had heard of it, two channels that differ at one moment. Then the 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -53,7 +54,7 @@ def retold(story: Sequence[Heard], known: Outages, otherwise: Outages) -> dict[r
     last, before = story[-1], story[:-1]
     begun = min(heard.at for heard in story)
     whole = len(story) <= MOST and all(outage.heard_at >= begun for outage in known.values())
-    copied = not last.event.unrated and any(_copies(last, heard) for heard in before)
+    copied = adds_only_who(known, last) and any(_copies(last, heard) for heard in before)
     if not before or not whole or copied:
         return dict(otherwise)
     after: dict[regions.RegionName, outages.Outage] = {}
@@ -65,6 +66,30 @@ def retold(story: Sequence[Heard], known: Outages, otherwise: Outages) -> dict[r
     # Nothing took it back but a word for its number that was there before: it was never an outage.
     ended = outages.Status.WITHDRAWN if not any(heard.event.false_positive for heard in story) else None
     return {r: one for r, one in kept.items() if one != known.get(r) and (r in known or one.status is not ended)}
+
+
+def adds_only_who(known: Outages, copied: Heard) -> bool:
+    """Whether folding a copy of an update that was heard is all there is to do. Not of a number that a word may have
+    called informational: folded alone, it would open the outage again."""
+    settled = not known or any(outage.status is outages.Status.WITHDRAWN for outage in known.values())
+    return not (copied.event.unrated and settled)
+
+
+class Recent:
+    """The updates heard last, whoever they were for: a storm of copies asks the store for nothing."""
+
+    def __init__(self, most: int = 200) -> None:
+        self._most = most
+        self._told: OrderedDict[events.HealthEvent, datetime] = OrderedDict()
+
+    def copied(self, heard: Heard) -> bool:
+        """Whether the same was heard a moment before or after, by Azure's time; it counts as heard from now on."""
+        content = _content(heard.event)
+        before = self._told.pop(content, None)
+        self._told[content] = heard.told_at
+        if len(self._told) > self._most:
+            self._told.popitem(last=False)
+        return before is not None and abs(heard.told_at - before) <= _COPY
 
 
 def in_order(story: Sequence[Heard]) -> list[Heard]:

@@ -41,6 +41,7 @@ class Reading:
 
     def __init__(self, store: sqlite.Store) -> None:
         self._store = store
+        self._recent = chronicles.Recent()
 
     async def turn(self) -> int:
         """Read everything that is pending; how many arrivals that were.
@@ -112,7 +113,8 @@ class Reading:
             return after_it
         known = await self._known(tracking_id, changed)
         after_all = outages.correlate_all(known, event, heard_at)
-        if chronicles.is_late(known, heard):
+        copied = self._recent.copied(heard) and chronicles.adds_only_who(known, heard)
+        if chronicles.is_late(known, heard) and not copied:
             same = [one for one in before if (one.event.tracking_id or "").upper() == tracking_id.upper()]
             told = await self._store.intake.of_tracking(tracking_id, chronicles.MOST)
             after_all = chronicles.retold([*told, *same, heard], known, after_all)

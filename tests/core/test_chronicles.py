@@ -108,6 +108,29 @@ def test_a_copy_for_another_subscription_tells_nothing_again():
     assert chronicles.retold([*story, chronicles.Heard(copied, HEARD_AT)], {}, alone) == alone
 
 
+def test_a_copy_is_known_by_what_it_says_and_when():
+    recent = chronicles.Recent(most=2)
+    first = chronicles.Heard(event(15), HEARD_AT)
+    copied = chronicles.Heard(replace(first.event, subscription_id=cases.OTHER_SUBSCRIPTION), HEARD_AT)
+
+    assert [recent.copied(one) for one in (first, copied)] == [False, True]
+    assert not recent.copied(chronicles.Heard(event(60), HEARD_AT)), "the same words, and another update"
+    assert not recent.copied(chronicles.Heard(event(60, title="Else"), HEARD_AT))
+    for number in range(2):
+        recent.copied(chronicles.Heard(event(70 + number, title=str(number)), HEARD_AT))
+    assert not recent.copied(copied), "forgotten"
+
+
+def test_a_copy_of_a_number_that_a_word_has_settled_is_not_folded_alone():
+    number = chronicles.Heard(event(15, level=None, unrated=True), HEARD_AT)
+    withdrawn = cases.outage(status=outages.Status.WITHDRAWN)
+
+    assert not chronicles.adds_only_who({}, number)
+    assert not chronicles.adds_only_who({EASTUS2: withdrawn}, number)
+    assert chronicles.adds_only_who({EASTUS2: cases.outage()}, number)
+    assert chronicles.adds_only_who({EASTUS2: withdrawn}, chronicles.Heard(event(15), HEARD_AT))
+
+
 def test_of_a_story_that_is_not_whole_only_the_late_event_is_folded():
     """What was heard long ago is pruned some day."""
     known = {EASTUS2: cases.outage(heard_at=HEARD_AT - timedelta(days=200))}

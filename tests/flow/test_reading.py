@@ -199,3 +199,28 @@ async def test_a_level_that_is_a_number_is_known_from_what_another_channel_said_
 
     found = [(outage.status, outage.unrated) for outage in await store.outages.list()]
     assert found == ([] if status is None else [(status, False)])
+
+
+async def test_what_arrives_late_ends_as_if_it_had_come_in_time(store: sqlite.Store) -> None:
+    """Over the store, one arrival at a time, and by another process in between: the table alone forgets the end."""
+    told = [
+        listed("A_1", lastUpdateTime="2026-03-04T11:10:00Z", title="First"),
+        listed(
+            "A_1", lastUpdateTime="2026-03-04T11:20:00Z", status="Resolved", impactMitigationTime="2026-03-04T11:15:00Z"
+        ),
+        listed("a_1", lastUpdateTime="2026-03-04T11:30:00Z", title="Again"),
+    ]
+    ends = []
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        name = f"T_{len(ends)}"
+        for number in order:
+            body = json.dumps(told[number]).replace("A_1", name).replace("a_1", name.lower()).encode()
+            await store.intake.append(
+                [intake.Arrival(source="hub:h", key=f"{name}/{number}", body=body, received_at=NOON)]
+            )
+            await reading.Reading(store).turn()
+        (found,) = await store.outages.of_tracking(name)
+        ends.append((found.status, found.reopened, found.title, found.impact_start))
+
+    assert ends[0][:3] == (outages.Status.ACTIVE, 1, "Again")
+    assert ends == [ends[0]] * 3
