@@ -119,6 +119,8 @@ def _print(found: dict[str, Any]) -> None:
         click.echo("Shadow mode: nothing was started for servers marked so; this is what would have been done.\n")
     if found["suspected_by_us"]:
         click.echo(_OURS + (f" It is {found['merged_into']} now.\n" if found["merged_into"] else "\n"))
+    for sentence in sorted({row["frozen"] for row in found["servers"] if row["frozen"]}):
+        click.echo(f"Nothing is begun where this holds: {sentence}\n")
     columns = ("server", "action", "cut over at", "P(RTO)", "loss up to", "Resource Health", "why")
     show.rows("Servers", columns, _servers(found), empty="")
     if found["servers_total"] > len(found["servers"]):

@@ -31,8 +31,8 @@ async def planned(loaded: settings.Settings, asked: requests.RunRequest) -> dict
             config=loaded,
             registry=registry,
         )
-        _, plan = await planner.plan(asked, clock.now())
-        return plans.as_json(plan)
+        run, plan = await planner.plan(asked, clock.now())
+        return {**plans.as_json(plan), "held_back": await planner.held_back(run, clock.now())}
 
 
 def show_plan(found: dict[str, Any], as_json: bool) -> None:
@@ -59,6 +59,8 @@ def _write(found: dict[str, Any]) -> None:
         for line in _lines(step):
             click.echo(f"   {line}")
     click.echo(f"\nplan {found['hash']}")
+    for sentence in found["held_back"]:
+        click.echo(f"Nothing would be started now: {sentence}")
     if found["possible"]:
         again = "".join(f" --set {name}={value}" for name, value in found["arguments"].items() if value is not None)
         name = found["server"].rpartition("/")[2]

@@ -15,7 +15,7 @@ from responder import settings
 from responder import steps as kinds
 from responder.core import contexts, errors, plans, playbooks, runs
 from responder.core.playbooks import templates
-from responder.flow import meaning, requests, situations
+from responder.flow import frozen, meaning, requests, situations
 from responder.outward import http, programs
 from responder.steps import doors
 from responder.store import stores
@@ -80,6 +80,14 @@ class Planner:
                 remedy="Choose another playbook: `responder playbooks list`.",
             )
         return run
+
+    async def held_back(self, run: runs.Run, now: datetime) -> list[str]:
+        """What would keep the run from being started now, in sentences. No part of the plan: it passes."""
+        held, active = await frozen.freeze_of(self.store, run, now), await self.store.runs.active_for(run.server_id)
+        found = [f"{held.sentence()}. {held.remedy()}"] if held is not None else []
+        if active is not None and active.id != run.id:
+            found.append(f"Another run of this server has not ended: {active.id}.")
+        return found
 
     def _step(
         self, run: runs.Run, step: playbooks.Step, situation: doors.Situation, known: meaning.Values, now: datetime

@@ -135,8 +135,9 @@ class Api:
 
     async def plan(self, request: web.Request) -> views.Json:
         """What a run by hand would do: `{"playbook", "server", "by", "params"}`. Starts nothing."""
-        _, plan = await self._planner().plan(_asked(request, await _object(request)), clock.now())
-        return plans.as_json(plan)
+        planner, now = self._planner(), clock.now()
+        run, plan = await planner.plan(_asked(request, await _object(request)), now)
+        return {**plans.as_json(plan), "held_back": await planner.held_back(run, now)}
 
     async def submit(self, request: web.Request) -> views.Json:
         """Start a playbook by hand: `{"playbook", "server", "by", "params", "plan"}`.

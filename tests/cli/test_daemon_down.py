@@ -287,6 +287,13 @@ def test_a_freeze_is_held_shown_and_lifted(responder: terminal.Responder, config
     (brake,) = responder("runs", "show", RUN, "--json", *at).json["brakes"]
     assert "froze East US" in brake
     assert "responder unfreeze --region eastus" in brake
+    (row,) = responder("incidents", "show", "ABCD", "--json", *at).json["servers"]
+    assert "froze East US" in row["frozen"]
+    assert "Nothing is begun where this holds: " in responder("incidents", "show", "ABCD", *at).out
+    planned = responder("playbooks", "plan", "geo-restore", "--server", "new", "--json", *at)
+    (why,) = planned.json["held_back"]
+    assert "froze East US" in why
+    assert "Nothing would be started now: " in responder("run", "drill", "--server", "orders", "--dry-run", *at).out
     nothing = responder("unfreeze", "--reason", "done", *at).out
     assert "Nothing of that scope was frozen. Still frozen:" in nothing
     assert "froze East US" in nothing

@@ -97,6 +97,15 @@ async def test_by_hand_without_an_outage_a_human_signs_for_the_loss(stage: steps
     assert isinstance(await cut_over.execute(stage.context("cut-over")), runs.Done)
 
 
+async def test_by_hand_without_an_outage_a_loss_takes_as_many_signatures_as_everywhere(stage: steps.Stage):
+    by_hand(stage, loss_accepted_s=2 * 3600, two_people=True)
+    measured = {**steps.RESTORED, "verify": {"sql": True, "recovery_point": "2026-03-04T02:00:00+00:00"}}
+    outcome = await cut_over.execute(stage.context("cut-over", outputs=measured))
+    assert isinstance(outcome, runs.Wait)
+    assert outcome.topic == "approval"
+    assert stage.azure.pointed == []
+
+
 async def test_by_hand_without_an_outage_a_server_that_answers_is_not_left(stage: steps.Stage):
     by_hand(stage, loss_accepted_s=2 * 3600)
     stage.databases.answered = True

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
 
+from responder import clock
 from responder.core import (
+    brakes,
+    decisions,
     outages,
     servers,
 )
@@ -57,6 +62,8 @@ async def incident(store: sqlite.Store, outage: outages.Outage, page: store_outa
     known = await store.outages.decided(outage.id, page)
     ids = [one.decision.server for one in known]
     names, said = await store.estate.some(ids), await store.estate.statements(ids)
+    now = clock.now()
+    freezes = await store.brakes.standing(now)
     wanted = journals.Wanted(outages=[outage.id], since=outage.impact_start, servers=ids, whole=True)
     own: dict[servers.ServerId, list[Json]] = defaultdict(list)
     for journal in (await store.journals.read(wanted))[0]:
@@ -72,6 +79,7 @@ async def incident(store: sqlite.Store, outage: outages.Outage, page: store_outa
                 "decision": {**of_decision(one.decision, None), "facts": one.facts},
                 "resource_health": of_statement(said.get(id_)),
                 "runs": own[id_],
+                "frozen": _frozen(freezes, names.get(id_), one.decision, now),
             }
         )
         await rest.breathe()
@@ -84,3 +92,12 @@ async def incident(store: sqlite.Store, outage: outages.Outage, page: store_outa
         "actions": actions,
         "next_offset": following if following < total else None,
     }
+
+
+def _frozen(
+    freezes: Sequence[brakes.Freeze], server: servers.Server | None, decision: decisions.Decision, now: datetime
+) -> str | None:
+    """Who keeps runs from being started for a server, why and until when; null: nobody."""
+    place = brakes.Place(server=decision.server, region=server.region if server else None, outage=decision.outage)
+    held = brakes.freeze_on(freezes, place, now)
+    return f"{held.sentence()}. {held.remedy()}" if held is not None else None
