@@ -36,6 +36,7 @@ def write(path: Path, environment: Mapping[str, str], words: Words) -> None:
         ca_file=environment["SIM_CA_FILE"],
         address_book=environment["SIM_ADDRESS_BOOK"],
         user=environment["PGUSER"],
+        tls=environment["PGSSLMODE"],
     )
     path.write_text(text, encoding="utf-8")
 

@@ -253,7 +253,9 @@ def _about_the_way(case: _Case) -> list[reasons.Reason]:
     """What there is to say about the way and its deadlines, apart from whether it is time."""
     facts, way, found = case.facts, case.course.way, []
     if way is not None and way.name is ways.Name.PROMOTE:
-        behind = "has an unknown lag" if way.loss is None else f"is {durations.show(way.loss)} behind at most"
+        behind = (
+            "has an unknown lag" if way.loss is None else f"was {durations.show(way.loss)} behind when last measured"
+        )
         found.append(reasons.say("replica", name=_name(way.target), lag=behind))
     if way is not None and way.name is ways.Name.IN_REGION:
         found.append(reasons.say("in-region"))

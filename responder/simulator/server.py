@@ -101,6 +101,7 @@ class Simulator:
             "SIM_TENANT": str(estate.tenant),
             "PGUSER": estate.administrator.login,
             "PGPASSWORD": estate.administrator.password,
+            "PGSSLMODE": "require" if estate.encrypted else "disable",
             "PGDATABASE": "app",
         }
 

@@ -42,6 +42,7 @@ def test_what_is_right_passes_and_nothing_is_written(
         "health-events answers, 1 partitions",
         r"lists \d+ servers in 1 subscriptions",
         r"Copies go to rg-recovery \(Central US\)",
+        r"\d+ paired regions offer what the copies need",
         "reader at /subscriptions/",
         "writer at /subscriptions/",
         "This machine's clock agrees with Azure's",
@@ -83,6 +84,21 @@ def test_what_is_wrong_fails_each_at_its_place(responder: terminal.Responder, he
         *("restore.resource_groups", "store.path"),
     }
     assert "s3cret" not in str(found)
+
+
+def test_a_paired_region_that_gives_no_copies_is_told(
+    responder: terminal.Responder, here: dict[str, str], tmp_path: Path
+):
+    config = clouds.settings(tmp_path, here, own_regions="[swedencentral]")
+    assert "offers" not in look(responder, config)[1]
+    control(here, "faults/refuse_capacity", {"region": "centralus"})
+    try:
+        code, found = look(responder, config)
+    finally:
+        control(here, "faults/clear", {})
+    assert code == 1
+    assert "PostgreSQL is not offered to this subscription in Central US" in found["offers"][0]
+    assert "shop" in found["offers"][0]
 
 
 def test_a_right_that_is_missing_is_named_with_its_place_and_its_role(

@@ -9,7 +9,7 @@ from responder import clock, service, settings
 from responder.azure import clients, hub_checks, inventory
 from responder.azure import health as bulletins
 from responder.azure import rights as asked
-from responder.cli.check import names, reaching
+from responder.cli.check import names, offering, reaching
 from responder.core import checks, errors, rights, servers, tolerances
 
 _PATIENCE = timedelta(seconds=20)
@@ -48,6 +48,7 @@ async def _cloud(config: settings.Settings, cloud: clients.Clients) -> AsyncIter
     yield names.zones_lie(config, estate, places)
     yield await names.records_lead(config, cloud, estate, told)
     yield await _rights(config, cloud, estate, places)
+    yield await offering.pairs_offer(config, cloud, estate)
     yield await reaching.servers_answer(config, estate, told)
 
 
