@@ -106,7 +106,7 @@ async def _meant(store: sqlite.Store, incident: str) -> outages.Outage:
     if len(meant) != 1:
         raise errors.InputError(
             "incident.unknown" if not meant else "incident.ambiguous",
-            f"{len(meant)} incidents start with {incident!r}.",
+            f"{len(meant)} incidents start with {incident!r}." if meant else f"There is no incident {incident!r}.",
             remedy="See `responder incidents list`.",
         )
     return meant[0]

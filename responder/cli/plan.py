@@ -45,11 +45,40 @@ def show_plan(found: dict[str, Any], as_json: bool) -> None:
         raise SystemExit(1)
 
 
+async def foretold(loaded: settings.Settings, asked: requests.RunRequest) -> list[str]:
+    """What a run would change, a line each, for who is about to start it. Empty: that shows only when it is tried,
+    because there is no store or no inventory yet, or a run goes on that was left half-way.
+
+    Raises:
+        InputError: there is no such playbook, parameter or server.
+    """
+    from responder.core import errors
+
+    try:
+        found = await planned(loaded, asked)
+    except (errors.StoreError, errors.RefusedError):
+        return []
+    except errors.InputError as error:
+        if error.error_id != "server.unknown":
+            raise
+        async with reach.reading(loaded) as store:
+            if await store.estate.count():
+                raise
+        return []
+    unmet = [f"requires: {one['about']} DOES NOT HOLD" for one in found["requires"] if not one["holds"]]
+    return unmet + [
+        f"{touch['verb']} {touch['what']} {touch['detail']}".rstrip()
+        for step in found["steps"]
+        for touch in step["touches"] or ()
+        if touch["verb"] != "tells" and step["holds"] is not False
+    ]
+
+
 def _write(found: dict[str, Any]) -> None:
     click.echo(f"{found['playbook']} ({found['playbook_version']}) for {found['server']}")
     click.echo(f"as run {found['run']}" + (f", in outage {found['outage']}" if found["outage"] else ", in no outage"))
     for name, value in found["arguments"].items():
-        click.echo(f"  {name} = {'nothing' if value is None else value}")
+        click.echo(f"  {name} = {'nothing' if value is None else _plainly(value)}")
     for one in found["requires"]:
         mark = "holds" if one["holds"] else "DOES NOT HOLD"
         click.echo(f"requires: {one['about']} {mark}" + (f" ({one['why']})" if one["why"] else ""))
@@ -62,13 +91,19 @@ def _write(found: dict[str, Any]) -> None:
     for sentence in found["held_back"]:
         click.echo(f"Nothing would be started now: {sentence}")
     if found["possible"]:
-        again = "".join(f" --set {name}={value}" for name, value in found["arguments"].items() if value is not None)
+        given = {name: value for name, value in found["arguments"].items() if value is not None}
+        again = "".join(f" --set {name}={_plainly(value)}" for name, value in given.items())
         name = found["server"].rpartition("/")[2]
         click.echo(
             f"To do exactly this: responder run {found['playbook']} --server {name}{again} --plan {found['hash']}"
         )
     else:
         click.echo("It may not be carried out: what it requires does not hold.")
+
+
+def _plainly(value: object) -> str:
+    """As `--set` and playbooks write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _lines(step: dict[str, Any]) -> list[str]:

@@ -29,7 +29,8 @@ with_config = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="RESPONDER_CONFIG",
     required=True,
-    help="The settings file (or RESPONDER_CONFIG).",
+    show_envvar=True,  # in `--help`, and when it is missing
+    help="The settings file.",
 )
 with_json = click.option("--json", "as_json", is_flag=True, help="One JSON value on stdout.")
 

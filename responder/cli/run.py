@@ -61,7 +61,7 @@ def run(  # noqa: PLR0913  # one for each option
 
         plan.show_plan(reach.run(plan.planned(loaded, asked)), as_json)
         return
-    if not yes and not _confirmed(f"Run {playbook} for {server}?"):
+    if not yes and not _confirmed(loaded, asked):
         raise errors.RefusedError("run.not-confirmed", "Nothing was started.", remedy="Answer y, or give --yes.")
     ask = carry.somebody_there() and not yes and not as_json
     found = reach.run(
@@ -76,9 +76,14 @@ def run(  # noqa: PLR0913  # one for each option
         raise SystemExit(1)
 
 
-def _confirmed(question: str) -> bool:
+def _confirmed(loaded: settings.Settings, asked: requests.RunRequest) -> bool:
+    """Whether whoever is there says yes, having seen what it would change."""
+    from responder.cli import plan
+
+    for line in reach.run(plan.foretold(loaded, asked)):
+        click.echo(f"  {line}", err=True)
     try:
-        return click.confirm(question, err=True)
+        return click.confirm(f"Run {asked.playbook} for {asked.server}?", err=True)
     except click.Abort:  # Ctrl-C, or nobody there to ask
         click.echo(err=True)
         return False

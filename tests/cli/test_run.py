@@ -168,6 +168,23 @@ def test_what_cannot_be_run_is_told(
     responder("run", *arguments, "--config", config, "--json").complains_in_json(error)
 
 
+def test_who_is_asked_sees_what_would_change_and_is_not_asked_about_what_cannot_be(
+    responder: terminal.Responder, here: dict[str, str], tmp_path: Path
+):
+    config = clouds.settings(tmp_path, here)
+    first = responder("run", "nosuch", "--server", "shop", "--config", config)  # no store yet, so nobody can tell
+    assert "Run nosuch for shop?" in first.err
+    responder("run", "geo-restore", "--server", "nosuch", "--yes", "--config", config).complains("server.unknown")
+    asked = responder("run", "geo-restore", "--server", "shop", "--config", config)
+    asked.complains("run.not-confirmed")
+    assert re.search(r"^  creates /subscriptions/.*/shop-geo-\w+ in centralus", asked.err, re.MULTILINE), asked
+    for arguments, error in ((("nosuch", "--server", "shop"), "playbook.unknown"),
+                             (("geo-restore", "--server", "none"), "server.unknown")):  # fmt: skip
+        refused = responder("run", *arguments, "--config", config)
+        refused.complains(error)
+        assert "[y/N]" not in refused.err
+
+
 def test_a_cloud_that_does_not_answer_is_told(
     responder: terminal.Responder, here: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from responder.cli import show
+from tests.cli import terminal
 
 COLUMNS = ("server", "region", "tier", "owner", "last probe")
 LINES = [
@@ -48,6 +49,16 @@ def test_a_narrow_terminal_gets_a_paragraph_for_each_line_and_no_broken_word(ter
 def test_a_pipe_gets_lines_that_are_not_folded(capsys: pytest.CaptureFixture[str]):
     show.rows("Runs", ("id", "what"), [("x" * 80, "y" * 300)], empty="")
     assert f"{'x' * 80}   {'y' * 300}" in capsys.readouterr().out
+
+
+def test_a_mistyped_command_is_asked_back_and_a_missing_file_says_how_to_give_it(
+    responder: terminal.Responder, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("RESPONDER_CONFIG", raising=False)
+    mistyped, bare = responder("inventry"), responder("inventory")
+    assert (mistyped.code, bare.code) == (2, 2)
+    assert "inventory" in mistyped.err
+    assert "RESPONDER_CONFIG" in bare.err
 
 
 @pytest.mark.parametrize(
