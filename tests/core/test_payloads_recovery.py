@@ -384,6 +384,13 @@ HOSTILE: dict[str, Shape] = {
             "impact": [{"impactedService": f"s{i}", "impactedRegions": ["r"] * 60} for i in range(n // 350)],
         }
     ).encode(),
+    "services without regions": lambda n: json.dumps(
+        {"eventType": "ServiceIssue", "name": "A", "impact": ["Storage"] * (n // 11)}
+    ).encode(),
+    "lists in strings, not escaped": lambda n: b'{"records":[' + b'{"x":"[{"a":1}]"},' * (n // 18) + b"]}",
+    "rows of a table": lambda n: json.dumps(
+        {"tables": [{"columns": [{"name": f"c{i}"} for i in range(n // 100)], "rows": [[1]] * (n // 8)}]}
+    ).encode(),
     "gzip of braces": lambda n: gzip.compress(b"{}" * (min(n * 4, documents.MOST_UNPACKED) // 2)),
     "gzip of gzips": lambda n: gzip.compress(b"") * (n // 21),
 }

@@ -61,6 +61,8 @@ def scalar(service: str | None, region: str | None, status: Status) -> tuple[Imp
 
 
 def _of_service(entry: object, status: Status, otherwise: list[str]) -> Iterator[Impact]:
+    if budgets.current().impacts > budgets.current().most_impacts:
+        return  # the body is marked already; tens of thousands more cost time and change nothing
     service = Fields({"name": entry} if isinstance(entry, str) else entry)
     names = [service.text(*fields_, limit=200) for fields_ in (_NAMES, _IDS)]
     guid = service.text(*_GUIDS, limit=100)
