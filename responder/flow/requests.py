@@ -180,6 +180,8 @@ async def say(
         text, remedy = f"{run.id} is paused already, and that has its own end.", "`responder runs resume` first."
         raise errors.RefusedError("run.paused", text, remedy=remedy)
     _too_late(run, records, word.topic)
+    if word.topic is runs.Topic.APPROVE:
+        _passed(run, at)
     rules = policy or approvals.Policy()
     if word.topic is runs.Topic.APPROVE:
         approvals.refuse_same_person(run, word.by, rules)
@@ -257,6 +259,18 @@ def _too_late(run: runs.Run, records: Mapping[str, runs.StepRecord], topic: runs
                 f"Applications were sent to the copy already ({step.id} of {run.id}).",
                 remedy="Going back is a change of its own; nothing here undoes it.",
             )
+
+
+def _passed(run: runs.Run, at: str) -> None:
+    """A yes when no cut-over can follow any more would stand in the audit as a signature for nothing."""
+    order = [step.id for step in run.playbook.steps]
+    last = max((order.index(s.id) for s in run.playbook.steps if s.kind in controls.NO_RETURN), default=None)
+    if last is not None and at in order and order.index(at) > last:
+        raise errors.RefusedError(
+            "run.too-late",
+            f"Run {run.id} is past its cut-over: it is at {at}.",
+            remedy=f"`responder runs show {run.id}` says what became of it; a new run can be started by hand.",
+        )
 
 
 async def _outage_of(store: sqlite.Store, server: servers.Server) -> outages.Outage | None:

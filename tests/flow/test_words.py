@@ -356,6 +356,17 @@ async def test_frozen_a_run_by_hand_is_refused_and_told_by_whom(scene: Scene):
     assert raised.value.error_id == "brake.frozen"
 
 
+async def test_a_yes_after_the_last_step_that_could_cut_over_is_refused(scene: Scene) -> None:
+    await scene.say(Topic.APPROVE)
+    scene.kinds["look"].answers = [runs.Done(), runs.Wait(until=samples.at(60 * 24 * 365), topic="decision")]
+    await scene.carry_on()
+    assert (await scene.run()).step == "after"
+    with pytest.raises(errors.RefusedError, match="past its cut-over") as refused:
+        await scene.say(Topic.APPROVE, by="bob")
+    assert refused.value.error_id == "run.too-late"
+    assert [word.by for word in await scene.store.runs.signals(runs.RunId("r"))] == ["ana"]
+
+
 @pytest.mark.parametrize("topic", [Topic.RETRY, Topic.SKIP, Topic.GO_NOW, Topic.APPROVE])
 async def test_whoever_moves_a_frozen_run_on_is_told_that_it_is_frozen(scene: Scene, topic: Topic):
     await scene.freeze(region="eastus", lasts=timedelta(hours=2))
