@@ -29,12 +29,14 @@ async def gather(
         outage, decision = await facts.leading(store, server, outage)
     words = await store.runs.signals(run.id)
     gathered = await facts.gather(store, outage, [server], defaults) if outage else []
+    looks = (await store.estate.looks([server.id])).get(server.id, {}) if not gathered else {}
     return doors.Situation(
         server=server,
         tolerance=tolerances.read(server.tags, defaults=defaults),
         outage=outage,
         facts=gathered[0] if gathered else None,
         decision=decision,
+        health=gathered[0].health if gathered else facts.own_look(looks),
         consent=facts.newest_word(words),
         agreed=approvals.consent(words, requester=run.created_by),
         said=said or controls.Standing(),

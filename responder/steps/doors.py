@@ -232,6 +232,8 @@ class Situation:
     """The facts a decision would be taken on now; None without an outage."""
     decision: decisions.Decision | None
     """The newest decision; None when none was taken."""
+    health: evidence.Health = field(default_factory=evidence.Health)
+    """What our probes have shown so far, with an outage or without."""
     consent: runs.Signal | None = None
     """The newest approve or decline."""
     agreed: cutovers.Consent | None = None

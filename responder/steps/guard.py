@@ -49,10 +49,11 @@ async def obstacle(
 
 async def answers(ctx: doors.Context) -> bool:
     """Whether the run's server answers at this very moment: itself, where we ever got further than its gateway."""
-    facts, probe = ctx.situation.facts, await ctx.doors.databases.visit(ctx.situation.server)
-    if facts is None:
-        return probe.answered
-    last = evidence.observe(facts.health, probe, policy=ctx.doors.rules.policy.evidence).last
+    return _counts(ctx, await ctx.doors.databases.visit(ctx.situation.server))
+
+
+def _counts(ctx: doors.Context, probe: evidence.Probe) -> bool:
+    last = evidence.observe(ctx.situation.health, probe, policy=ctx.doors.rules.policy.evidence).last
     return last is not None and last.answered
 
 
@@ -60,7 +61,7 @@ def _by_hand(
     ctx: doors.Context, probe: evidence.Probe, recovery_point: datetime | None, unmeasured: timedelta | None
 ) -> runs.Outcome | None:
     tolerance, copy = ctx.situation.tolerance, ctx.copy().get("copy")
-    if probe.answered:
+    if _counts(ctx, probe):
         return runs.Fail(why=f"the server answers, so nothing is sent away from it; {copy} is left as it is")
     if tolerance.cutover is tolerances.Cutover.NEVER:
         return runs.Fail(why=f"its owner declared outage-cutover=never; {copy} is left as it is")

@@ -196,6 +196,7 @@ class Stage:
         self.groups = {"centralus": "rg-recovery"}
         self.zones = {ZONE.name: ZONE}
         self.policy = cases.POLICY
+        self.health = evidence.Health()
 
     def decided(self, action: decisions.Action) -> None:
         assert self.facts is not None
@@ -240,6 +241,7 @@ class Stage:
                 outage=facts.outage if facts else None,
                 facts=facts,
                 decision=self.decision,
+                health=facts.health if facts else self.health,
                 consent=self.consent,
                 agreed=approvals.consent([self.consent], requester="somebody else") if self.consent else None,
             ),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from responder.core import decisions, errors, runs
+from responder.core import decisions, errors, evidence, runs
 from responder.steps import cut_over
 from tests.core import cases
 from tests.flow import steps
@@ -113,6 +113,33 @@ async def test_by_hand_without_an_outage_a_server_that_answers_is_not_left(stage
     assert isinstance(outcome, runs.Fail)
     assert "answers" in outcome.why
     assert stage.azure.pointed == []
+
+
+def behind_its_gateway(stage: steps.Stage, *, spoke: bool) -> evidence.Health:
+    """Its gateway answers and the login does not; `spoke`: the server itself once did."""
+    stage.databases.answered, stage.databases.said = True, "login-silent"
+    health = steps.cases.down(steps.NOW)
+    return dataclasses.replace(health, tls_at=health.last_answer_at, spoke_at=health.last_answer_at if spoke else None)
+
+
+@pytest.mark.parametrize("spoke", [True, False])
+async def test_a_gateway_that_answers_keeps_nobody_from_leaving_a_server_that_spoke_before(
+    stage: steps.Stage, spoke: bool
+):
+    assert stage.facts is not None
+    stage.facts = dataclasses.replace(stage.facts, health=behind_its_gateway(stage, spoke=spoke))
+    outcome = await cut_over.execute(stage.context("cut-over"))
+    assert isinstance(outcome, runs.Done if spoke else runs.Wait)
+    assert bool(stage.azure.pointed) is spoke
+
+
+@pytest.mark.parametrize("spoke", [True, False])
+async def test_by_hand_the_same_holds(stage: steps.Stage, spoke: bool):
+    by_hand(stage, loss_accepted_s=2 * 3600)
+    stage.health = behind_its_gateway(stage, spoke=spoke)
+    outcome = await cut_over.execute(stage.context("cut-over"))
+    assert isinstance(outcome, runs.Done if spoke else runs.Fail)
+    assert bool(stage.azure.pointed) is spoke
 
 
 async def test_by_hand_without_an_outage_an_unmeasured_loss_beyond_the_rpo_waits_for_a_signature(stage: steps.Stage):
