@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,13 +113,13 @@ class Intake:
 
     async def of_tracking(self, tracking_id: str, limit: int = 50) -> list[chronicles.Heard]:
         """The newest recorded events of one tracking id, newest first. Looks at every identity: for rare questions."""
-        like = f"%|{codec.clean(tracking_id)}|%"
+        like = f"%|{re.sub('[!%_]', r'!\g<0>', codec.clean(tracking_id))}|%"
         rows = await self._base.rows(_OF_TRACKING, {"like": like, "limit": limit})
         found = [
             chronicles.Heard(codec.load(row["body"], core_events.HealthEvent), codec.moment(row["received_at"]))
             for row in rows
         ]
-        meant = tracking_id.upper()  # `_` and `%` match more
+        meant = tracking_id.upper()
         return [heard for heard in found if (heard.event.tracking_id or "").upper() == meant]
 
     async def quarantine(self, limit: int = 100) -> list[dict[str, Any]]:
@@ -168,7 +169,7 @@ class Intake:
 
 
 _OF_TRACKING = """
-    SELECT received_at, body FROM events WHERE UPPER(identity) LIKE UPPER(:like) ORDER BY id DESC LIMIT :limit
+    SELECT received_at, body FROM events WHERE UPPER(identity) LIKE UPPER(:like) ESCAPE '!' ORDER BY id DESC LIMIT :limit
 """
 _APPEND = "INSERT INTO batches (messages, contents, body) VALUES (:messages, :contents, :body)"
 _OLDEST = "SELECT id FROM batches ORDER BY id LIMIT 1"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from datetime import timedelta
+
 import pytest
 
 from responder.core import errors
@@ -232,3 +235,23 @@ async def test_how_far_a_source_was_polled_is_kept_and_never_goes_back(store: sq
 
     assert await store.polls.asked_at("rest:a") == samples.at(7)
     assert await store.polls.asked_at("rest:b") is None
+
+
+async def test_the_story_of_a_tracking_id_is_found_in_any_case_newest_first_with_when_it_was_received(
+    store: sqlite.Store,
+) -> None:
+    """`_` and `%` in an id stand for themselves."""
+    story = [
+        dataclasses.replace(samples.event(name), tracking_id=id_)
+        for name, id_ in (("c1", "A_1-X"), ("c2", "a_1-x"), ("c3", "AB1-X"), ("c4", "A_1-X2"))
+    ]
+    for number, event in enumerate(story):
+        await store.intake.append([samples.arrival(f"0/{number}", minutes=number)])
+        (received,) = await store.intake.pending()
+        await store.intake.record(received.id, events=[event], unreadable=[], outages=[])
+
+    found = await store.intake.of_tracking("A_1-x")
+
+    assert [heard.event for heard in found] == [story[1], story[0]]
+    assert [heard.at - samples.NOON for heard in found] == [timedelta(minutes=1), timedelta()]
+    assert [heard.event for heard in await store.intake.of_tracking("A_1-X", 1)] == [story[1]]
