@@ -113,7 +113,8 @@ class Intake:
 
     async def of_tracking(self, tracking_id: str, limit: int = 50) -> list[chronicles.Heard]:
         """The newest recorded events of one tracking id, newest first. Looks at every identity: for rare questions."""
-        like = f"%|{re.sub('[!%_]', r'!\g<0>', codec.clean(tracking_id))}|%"
+        plain = re.sub("[!%_]", lambda found: f"!{found[0]}", codec.clean(tracking_id))
+        like = f"%|{plain}|%"
         rows = await self._base.rows(_OF_TRACKING, {"like": like, "limit": limit})
         found = [
             chronicles.Heard(codec.load(row["body"], core_events.HealthEvent), codec.moment(row["received_at"]))
@@ -169,7 +170,8 @@ class Intake:
 
 
 _OF_TRACKING = """
-    SELECT received_at, body FROM events WHERE UPPER(identity) LIKE UPPER(:like) ESCAPE '!' ORDER BY id DESC LIMIT :limit
+    SELECT received_at, body FROM events WHERE UPPER(identity) LIKE UPPER(:like) ESCAPE '!'
+    ORDER BY id DESC LIMIT :limit
 """
 _APPEND = "INSERT INTO batches (messages, contents, body) VALUES (:messages, :contents, :body)"
 _OLDEST = "SELECT id FROM batches ORDER BY id LIMIT 1"
