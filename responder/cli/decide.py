@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,8 +46,11 @@ def decide(  # one argument an option
     as_json: bool,
 ) -> None:
     """What would be done for SERVER on this event, and why. Reads the inventory; touches nothing."""
+    from dataclasses import asdict
+
     from responder import clock, settings
-    from responder.cli import decided
+    from responder.cli import believed, decided
+    from responder.core import decisions
     from responder.flow import views
 
     if facts_file is not None and (server or event_file or answers):
@@ -69,8 +71,10 @@ def decide(  # one argument an option
         facts = reach.run(_gathered(loaded, server, _outages(event_file, at), (at, answers)))
         if at_text is None:
             _mind_age(facts, at)
-    shown = views.of_decision(_taken(loaded, facts, at), facts, _policy(loaded))
-    shown["frozen"] = reach.read(loaded, functools.partial(_frozen, facts=facts)) if config is not None else None
+    known = believed.known(loaded, facts, stored=config is not None)
+    shown = views.of_decision(decisions.decide(facts, known.policy, at), facts, known.policy)
+    shown["beliefs"]["restore"] |= asdict(known.learned)
+    shown["frozen"] = known.frozen
     if as_json:
         show.as_json(shown)
         return
@@ -87,34 +91,6 @@ def _mind_age(facts: decisions.Facts, at: datetime) -> None:
         age = show.span((at - began).total_seconds())
         told = f"The impact of this event began {age} ago, and this is decided for now."
         click.echo(f"{told} To see what would have been decided then: --at {then}", err=True)
-
-
-async def _frozen(store: Any, *, facts: decisions.Facts) -> dict[str, Any] | None:
-    """The freeze that would keep a run of this server from being started now."""
-    from responder import clock
-    from responder.core import brakes
-    from responder.flow import views
-
-    now = clock.now()
-    place = brakes.Place(server=facts.server.id, region=facts.server.region, outage=facts.outage.id)
-    held = brakes.freeze_on(await store.brakes.standing(now), place, now)
-    return views.of_freeze(held) if held is not None else None
-
-
-def _policy(loaded: settings.Settings) -> decisions.Policy:
-    """The rule of the settings. The playbooks are those that are shipped, overlaid by the operator's."""
-    from dataclasses import replace
-
-    from responder import playbook_files, steps
-
-    found = playbook_files.load_all(loaded.playbooks, steps.KINDS)
-    return replace(loaded.policy(), playbooks=frozenset(found))
-
-
-def _taken(loaded: settings.Settings, facts: decisions.Facts, at: datetime) -> decisions.Decision:
-    from responder.core import decisions
-
-    return decisions.decide(facts, _policy(loaded), at)
 
 
 def _stored(file: Path) -> tuple[decisions.Facts, datetime | None]:

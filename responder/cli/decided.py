@@ -84,7 +84,7 @@ def _price(shown: Shown) -> list[tuple[str, str]]:
 def _believed(beliefs: Shown) -> list[tuple[str, str]]:
     """What the figures rest on."""
     restore, outage, blocked = beliefs["restore"], beliefs["outage"], beliefs["blocked"]
-    measured = f"{restore['samples']} measured" if restore["samples"] else "none measured yet"
+    measured = _measured(restore)
     still = ", ".join(f"{hours} {share:.0%}" for hours, share in outage["still_out_after"].items())
     curve = ", ".join(f"{show.span(span)} {share:.0%}" for span, share in outage["survival"])
     found = [
@@ -106,6 +106,16 @@ def _believed(beliefs: Shown) -> list[tuple[str, str]]:
         found.append(("this is one of the big outages", big))
     found.append(("restoring is itself out of order", f"{blocked['share']:.0%}, for {show.span(blocked['lasts_s'])}"))
     return found
+
+
+def _measured(restore: Shown) -> str:
+    """What the belief has learned from: `5 drills and 2 real restores (1 failed) counted in`."""
+    counts = {"drill": restore.get("drills", 0), "real restore": restore.get("real", 0)}
+    said = [f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts.items() if count]
+    if not said:
+        return "none measured yet"
+    failed = f" ({restore['failed']} failed)" if restore.get("failed") else ""
+    return f"{' and '.join(said)}{failed} counted in"
 
 
 def _rule(rule: Shown) -> list[tuple[str, str]]:

@@ -73,6 +73,10 @@ SENTENCES: Mapping[str, str] = {
     " {until}, {before} before it.",
     "sent-ahead": "A copy is wanted now. Another server of {region} is restored and verified first; it follows about"
     " {until}.",
+    "no-room": "A copy is wanted now. No more than {most} copies are kept in {region} at a time (waves.copies); it "
+    "follows when one of them is gone.",
+    "made-room": "No more than {most} copies are kept in {region} at a time (waves.copies), and a more important "
+    "server needs one: of those that are held, the least important is thrown away.",
     "queued": "Restores of the region wait for their turn, about {wait} now; the start is that much earlier.",
     "copy-cost": "The time that its owner pays a copy for (outage-max-copy) is over.",
     "default": "Its owner declared no RTO, so the default of the organisation counts.",

@@ -41,6 +41,8 @@ class Policy:
     """A wave of more servers than this sends one ahead."""
     few: int = 3
     """So many are sent ahead when waiting for one would make others late."""
+    copies: int | None = None
+    """Copies in one region at a time, being made or held: what they cost by the hour. None: any number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

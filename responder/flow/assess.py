@@ -169,12 +169,14 @@ class Assess:
         self, judged: Sequence[_Judged], known: facts.Turn, held: gate.Held, policy: decisions.Policy, now: datetime
     ) -> None:
         """Of all restores that are wanted, some are begun, in the order of the wave; the decisions of others say so."""
-        wanted, rest = [], pauses.Pauses()
+        wanted, there, rest = [], [], pauses.Pauses()
         for pair in (pair for one in judged for pair in one.taken):
             if self._startable(*pair, known, held):
                 wanted.append(pair)
+            if self._rules.wave.copies is not None and wave.has_copy(*pair):
+                there.append(pair)
             await rest.breathe()
-        await self._wave.move(wanted, known, policy, now)
+        await self._wave.move(wanted, there, known, policy, now)
         for one in judged:
             for number, (decision, fact) in enumerate(one.taken):
                 one.taken[number] = self._wave.held(decision, fact, now), fact

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -24,6 +24,17 @@ _SHORTEST = timedelta(minutes=1)
 The shortest that was ever measured there took five minutes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What a belief has learned from, of one size class."""
+
+    drills: int = 0
+    real: int = 0
+    """Restores in an outage."""
+    failed: int = 0
+    """Of both together: they count as restores that take longer."""
+
+
 class Beliefs:
     """The policy of the settings, with beliefs that follow what was measured."""
 
@@ -33,8 +44,8 @@ class Beliefs:
         self._read = 0
         self._samples: dict[str, deque[restore_times.Sample]] = defaultdict(lambda: deque(maxlen=_NEWEST))
 
-    async def policy(self) -> decisions.Policy:
-        """As of now; what has not changed is not computed again."""
+    async def policy(self, *, quiet: bool = False) -> decisions.Policy:
+        """As of now; what has not changed is not computed again. `quiet`: nothing is logged."""
         news: Sequence[object] = ()
         while found := await self._store.samples.since(self._read):
             self._read, news = found[-1].number, found
@@ -43,8 +54,16 @@ class Beliefs:
                     self._samples[one.size_class].append(one.sample)
         if news:
             self._policy = replace(self._settings, beliefs=self._updated())
-            _log.info("beliefs.moved", **{name: len(samples) for name, samples in self._samples.items()})
+            if not quiet:
+                _log.info("beliefs.moved", **{name: len(samples) for name, samples in self._samples.items()})
         return self._policy
+
+    def learned(self, size_class: str) -> Learned:
+        """As of the last look."""
+        found = self._samples.get(size_class, ())
+        real = sum(sample.real for sample in found)
+        failed = sum(sample.failed for sample in found)
+        return Learned(drills=len(found) - real, real=real, failed=failed)
 
     def _updated(self) -> dict[str, restore_times.Belief]:
         return {

@@ -17,6 +17,7 @@ import structlog
 
 from responder.core import (
     copies,
+    copy_caps,
     decisions,
     durations,
     reasons,
@@ -46,6 +47,7 @@ class Wave:
         self._estate = estate
         self._policy = policy
         self._plan = waves.Plan()
+        self._shares = copy_caps.Shares()
         self._places: dict[servers.ServerId, int] = {}
 
     def waits(self, fact: decisions.Facts) -> decisions.Facts:
@@ -54,8 +56,19 @@ class Wave:
         wait = self._plan.wait(target, fact.tolerance.priority)
         return replace(fact, queue_wait=wait) if wait else fact
 
-    async def move(self, wanted: Sequence[Taken], known: facts.Turn, policy: decisions.Policy, now: datetime) -> None:
-        """Plan anew, from all decisions of the turn that want a restore begun and could have it."""
+    async def move(
+        self,
+        wanted: Sequence[Taken],
+        there: Sequence[Taken],
+        known: facts.Turn,
+        policy: decisions.Policy,
+        now: datetime,
+    ) -> None:
+        """Plan anew, from all decisions of the turn that want a restore begun and could have it.
+
+        Args:
+            there: the decisions about servers that have a copy; needed only where their number is capped.
+        """
         under_way, proven = await self._under_way(known, policy, now)
         busy = {one.server for one in under_way}
         jobs: dict[servers.ServerId, waves.Job] = {}
@@ -63,8 +76,10 @@ class Wave:
             job = None if decision.server in busy else _job(decision, fact, policy)
             if job is not None and (decision.server not in jobs or job.deadline < jobs[decision.server].deadline):
                 jobs[decision.server] = job
+        self._shares = copy_caps.share(list(jobs.values()), _kept(there), self._policy.copies)
+        able = [job for id_, job in jobs.items() if id_ not in self._shares.no_room]
         before = self._plan
-        planned = functools.partial(waves.plan, list(jobs.values()), under_way, proven, self._policy, now)
+        planned = functools.partial(waves.plan, able, under_way, proven, self._policy, now)
         self._plan = plan = await asyncio.to_thread(planned) if len(jobs) > _MANY else planned()
         self._places = {server: place for place, server in enumerate(plan.go)}
         if len(plan.held) != len(before.held):
@@ -76,9 +91,13 @@ class Wave:
 
     def held(self, decision: decisions.Decision, fact: decisions.Facts, now: datetime) -> decisions.Decision:
         """The decision; changed into a wait that says so when its restore must wait for its turn."""
-        held = self._plan.held.get(decision.server)
-        if held is not None and decision.refresh:
+        held, no_room = self._plan.held.get(decision.server), decision.server in self._shares.no_room
+        if decision.refresh and (held is not None or no_room):
             return _later(decision)
+        if decision.server in self._shares.given_up and has_copy(decision, fact):
+            return self._given_up(decision, fact)
+        if no_room and decision.action is decisions.Action.START and not decision.shadow:
+            return _waits(decision, self._about_the_cap("no-room", fact))
         if held is None or decision.action is not decisions.Action.START or decision.shadow:
             return decision
         until = _rounded(held.about)
@@ -87,12 +106,18 @@ class Wave:
             why = reasons.say("sent-ahead", region=regions.display(fact.server.region), **words)
         else:
             why = reasons.say("its-turn", before=str(held.before), **words)
-        return replace(
-            decision,
-            action=decisions.Action.WAIT,
-            playbook=decisions.WAIT_IT_OUT,
-            reasons=(replace(why, mark=until.isoformat()), *decision.reasons),
-        )
+        return _waits(decision, replace(why, mark=until.isoformat()))
+
+    def _given_up(self, decision: decisions.Decision, fact: decisions.Facts) -> decisions.Decision:
+        """Its copy makes room for that of a more important server."""
+        if decision.action not in _CAN_BE_GIVEN_UP:
+            return decision
+        why = self._about_the_cap("made-room", fact)
+        return replace(decision, action=decisions.Action.STAND_DOWN, refresh=False, reasons=(why, *decision.reasons))
+
+    def _about_the_cap(self, id_: str, fact: decisions.Facts) -> reasons.Reason:
+        target = regions.pair_of(fact.server.region) or fact.server.region
+        return reasons.say(id_, most=str(self._policy.copies), region=regions.display(target))
 
     async def _under_way(
         self, known: facts.Turn, policy: decisions.Policy, now: datetime
@@ -140,6 +165,44 @@ def _job(decision: decisions.Decision, fact: decisions.Facts, policy: decisions.
         priority=waves.AFTER_ALL if refresh else fact.tolerance.priority,
         takes=_belief(fact.server, policy).quantile(0.5),
         deadline=due - policy.timing.cutover,
+    )
+
+
+_CAN_BE_GIVEN_UP = (decisions.Action.HOLD, decisions.Action.SETTLE)
+_LIVE = (copies.State.RESTORING, copies.State.READY)
+
+
+def has_copy(decision: decisions.Decision, fact: decisions.Facts) -> bool:
+    """Whether a restored copy of the server exists or is being made, and is not in use."""
+    restored = fact.copy.way != ways.Name.PROMOTE.value
+    return fact.copy.state in _LIVE and restored and not decision.shadow
+
+
+def _kept(there: Sequence[Taken]) -> list[copy_caps.Kept]:
+    """One for each server, whatever number of outages it is in; a decision that may use it soon keeps it."""
+    found: dict[servers.ServerId, copy_caps.Kept] = {}
+    for decision, fact in there:
+        group, before = _group(fact.server, fact.copy.way), found.get(decision.server)
+        if group is None:
+            continue
+        ready = fact.copy.state is copies.State.READY
+        found[decision.server] = copy_caps.Kept(
+            server=decision.server,
+            target=group[2],
+            priority=fact.tolerance.priority,
+            held=ready and decision.action in _CAN_BE_GIVEN_UP and (before is None or before.held),
+            settling=ready and decision.action is decisions.Action.SETTLE and (before is None or before.settling),
+            due=decision.cut_over_at,
+        )
+    return list(found.values())
+
+
+def _waits(decision: decisions.Decision, why: reasons.Reason) -> decisions.Decision:
+    return replace(
+        decision,
+        action=decisions.Action.WAIT,
+        playbook=decisions.WAIT_IT_OUT,
+        reasons=(why, *decision.reasons),
     )
 
 

@@ -26,6 +26,12 @@ class Waves(fields.Part):
     """So many are sent ahead when waiting for a single one would make others late. Three: one failure is seen to be
     chance, or not."""
 
+    copies: int | None = pydantic.Field(default=None, ge=1, le=100_000)
+    """Copies kept in one region at a time, those that are being made and those that are held. When so many are there,
+    who wants another waits; a more important server (`outage-priority`) has the copy of the least important one thrown
+    away for it, and first of all those of servers that answer again. Null: any number; a copy costs what its server
+    costs, by the hour."""
+
     def policy(self) -> waves.Policy:
         """As the core wants them."""
         return waves.Policy(
@@ -33,4 +39,5 @@ class Waves(fields.Part):
             per_subscription=self.per_subscription,
             canary_above=self.canary_above,
             few=self.few,
+            copies=self.copies,
         )

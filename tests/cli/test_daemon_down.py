@@ -8,8 +8,10 @@ import io
 import json
 import os
 import re
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -386,6 +388,32 @@ def test_decide_shows_every_way_out_and_what_was_believed(responder: terminal.Re
         "2026-03-04 06:00:00 UTC",
     ):
         assert said in shown
+
+
+def test_decide_believes_what_rehearsals_have_taught(
+    responder: terminal.Responder, folder: Path, config: Path, event: Path
+):
+    asked = ["decide", "--server", "shop", "--event", event, "--at", "2026-03-04T06:00:00Z", "--config", config]
+    before = responder(*asked, "--json").json
+    with closing(sqlite3.connect(folder / "store.db")) as rows:
+        for number, (kind, minutes, failed) in enumerate((("drill", 30, 0), ("drill", 36, 0), ("real", 50, 0))):
+            rows.execute(
+                "INSERT INTO restore_samples (run_id, step, attempt, kind, server_id, size_class, source_region,"
+                " target_region, requested_at, ended_at, failed) VALUES (?, 'restore', 1, ?, 's', 'middle', 'e', 'c',"
+                " '2026-03-01T00:00:00.000000+00:00', ?, ?)",
+                (f"r{number}", kind, f"2026-03-01T00:{minutes}:00.000000+00:00", failed),
+            )
+        rows.commit()
+    after = responder(*asked, "--json").json
+    restore = after["beliefs"]["restore"]
+    assert (restore["samples"], restore["drills"], restore["real"], restore["failed"]) == (3, 2, 1, 0)
+    assert restore["planned_s"] < before["beliefs"]["restore"]["planned_s"]
+    assert after["start_by"] > before["start_by"]
+    assert "2 drills and 1 real restore counted in" in responder(*asked).out
+    file = folder / "decision.json"
+    file.write_text(json.dumps(before))
+    assert responder("decide", "--facts", file, "--config", config, "--json").json["start_by"] == after["start_by"]
+    assert responder("decide", "--facts", file, "--json").json["start_by"] == before["start_by"]
 
 
 def test_a_decision_is_taken_again_from_the_facts_that_were_stored_with_it(

@@ -157,3 +157,23 @@ async def test_who_waits_for_its_turn_is_told_and_gets_it_even_from_a_new_proces
     assert sorted(names(creates(night))) == ["s000", "s001", "s002", "s003"]
     assert most_at_once(creates(night)) == 1
     assert [run.playbook.name for run in await night.runs("s000")] == ["wait-it-out", "geo-restore"]
+
+
+async def test_where_copies_are_capped_the_least_important_is_given_up_for_a_more_important_one(fall: Fall) -> None:
+    night = await fall(
+        nights.declared("archive", rto="24h", hedge="eager", priority="5"),
+        nights.declared("wiki", rto="24h", hedge="eager", priority="4"),
+        nights.declared("orders", rto="24h", priority="1"),
+        waves={"copies": 2},
+        decision={"beliefs": {name: {"p50": "1h", "p95": "2h"} for name in ("small", "middle", "large")}},
+    )
+    await night.the_region_fails()
+    for name in ("archive", "wiki"):
+        await night.passes_until(lambda name=name: night.at_step("hold", name), step="10m")
+    assert night.copies("orders") == []
+    await night.passes_to((await night.decision("orders")).start_by)
+    await night.passes("10m")
+    assert [len(night.copies(name)) for name in ("archive", "wiki", "orders")] == [0, 1, 1]
+    assert (await night.decision("archive")).reasons[0].id == "no-room"
+    told = [one for one in await night.told() if one.kind == "copy.discarded"]
+    assert ["the least important is thrown away" in one.text for one in told] == [True]
