@@ -161,6 +161,57 @@ async def test_a_word_with_a_key_is_kept_once(store: stores.Store) -> None:
     assert [word.key for word in await store.runs.signals(runs.RunId("a"))] == ["k", None, None]
 
 
+# what holds runs back, for people and metrics
+
+
+async def test_runs_are_counted_by_what_they_wait_for_and_by_who_has_them_in_hand(store: stores.Store) -> None:
+    for name in ("due", "asks", "frozen", "ended"):
+        await store.runs.submit(samples.run(name))
+    for name, state, waits in (
+        ("asks", runs.State.WAITING, "approval"), ("frozen", runs.State.WAITING, "freeze"),
+        ("ended", runs.State.DONE, None),
+    ):  # fmt: skip
+        run = await store.runs.claim(at(1), only=runs.RunId(name))
+        assert run is not None
+        assert sum((await store.register.in_hand()).values()) == 1
+        await store.runs.write(replace(run, state=state, waiting_for=waits), None, leave=True)
+    assert await store.brakes.waiting() == {"approval": 1, "freeze": 1, "nothing": 1}
+    assert [run.id for run in await store.runs.list(waiting_for="freeze")] == ["frozen"]
+    assert await store.register.in_hand() == {}
+
+
+async def test_what_is_under_way_is_counted_by_subscription_too(store: stores.Store) -> None:
+    await store.runs.submit(samples.run("a"))
+    run = await store.runs.claim(at(1))
+    assert run is not None
+    place = Place(server=samples.server_id("a"), region=samples.EAST)
+    assert await store.brakes.take_place(run, place, brakes.Caps(), at(1)) == ""
+    assert (await store.brakes.under_way(), await store.brakes.under_way_of()) == ({"eastus": 1}, {"sub-1": 1})
+
+
+async def test_runs_that_somebody_paused_or_held_are_found(store: stores.Store) -> None:
+    for name, topic in (("a", runs.Topic.PAUSE), ("b", runs.Topic.HOLD), ("c", runs.Topic.APPROVE)):
+        await store.runs.submit(samples.run(name))
+        await store.runs.signal(samples.signal(name, topic))
+    assert await store.brakes.told() == ["a", "b"]
+
+
+async def test_a_word_said_for_a_time_is_found_when_it_is_over_and_ended_once(store: stores.Store) -> None:
+    await store.runs.submit(samples.run("a"))
+    pause = replace(samples.signal("a", runs.Topic.PAUSE), until=at(60))
+    await store.runs.signal(pause)
+    assert await store.runs.lapsing(at(59)) == []
+    (word,) = await store.runs.lapsing(at(60))
+    assert word == pause
+    ending = replace(samples.signal("a", runs.Topic.RESUME), key="lapse")
+    for _ in range(2):  # by two instances, or after a commit whose answer was lost
+        await store.runs.lapse(word, ending)
+    assert [one.topic for one in await store.runs.signals(runs.RunId("a"))] == ["pause", "resume"]
+    assert await store.runs.lapsing(at(99)) == []
+    told = [line.kind for line in await store.audit.after(0)]
+    assert told == ["run.submitted", "pause", "resume"], "and it is recorded, once"
+
+
 # questions
 
 
