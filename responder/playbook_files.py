@@ -57,6 +57,7 @@ def language(
         kinds={name: playbooks.described(name, kind) for name, kind in kinds.items()},
         expressions=expressions.Cel(),
         vocabulary=contexts.TYPES,
+        words=contexts.WORDS,
         unusable={name: str(error) for name, error in (unusable or {}).items()},
     )
 

@@ -134,6 +134,13 @@ VOCABULARY: tuple[Name, ...] = (
 """Every name but `params.NAME` and `steps.ID.OUTPUT`, which each playbook has its own of."""
 
 TYPES: Mapping[str, playbooks.Type] = {name.name: name.type for name in VOCABULARY}
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "server.family": tuple(servers.Family),
+    "tolerance.cutover": tuple(tolerances.Cutover),
+    "tolerance.hedge": tuple(tolerances.Hedge),
+    "decision.action": tuple(decisions.Action),
+}
+"""Of some texts, all that they may be."""
 MOVING: frozenset[str] = frozenset(name.name for name in VOCABULARY if name.moving)
 
 

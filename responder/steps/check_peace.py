@@ -11,7 +11,7 @@ from responder.steps import doors
 EFFECT = "read"
 ABOUT = "Fails while an outage of the server is open."
 SETTINGS = (playbooks.Setting(name="force", type=playbooks.Type.FLAG, about="go on all the same"),)
-OUTPUTS = (playbooks.Output(name="verdict", about="peace or forced"),)
+OUTPUTS = (playbooks.Output(name="verdict", words=("peace", "forced"), about="peace or forced"),)
 
 
 def precheck(step: playbooks.Step, run: runs.Run, server: servers.Server) -> None:

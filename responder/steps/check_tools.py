@@ -11,7 +11,7 @@ from responder.steps import doors
 EFFECT = "read"
 ABOUT = "Fails when pg_dump or pg_restore is missing or older than the server."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="ready"),
+    playbooks.Output(name="verdict", words=("ready",), about="ready"),
     playbooks.Output(name="version", about="of pg_dump and pg_restore"),
 )
 

@@ -12,7 +12,7 @@ from responder.steps import doors
 EFFECT = "read"
 ABOUT = "Counts the rows of the server and of the new one, table by table."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="equal, differs, or unknown"),
+    playbooks.Output(name="verdict", words=("equal", "differs", "unknown"), about="equal, differs, or unknown"),
     playbooks.Output(name="told", about="the same as a sentence"),
     playbooks.Output(name="tables", type=playbooks.Type.NUMBER, about="how many were counted in both"),
     playbooks.Output(name="differing", type=playbooks.Type.MAP, about="tables with another count: there, and here"),

@@ -14,7 +14,9 @@ from responder.steps import changing, doors
 EFFECT = "idempotent"
 ABOUT = "Sets at the copy what was set at the server while it was healthy, and restarts the copy if need be."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="copied, incomplete, or not-captured"),
+    playbooks.Output(
+        name="verdict", words=("copied", "incomplete", "not-captured"), about="copied, incomplete, or not-captured"
+    ),
     playbooks.Output(name="told", about="the same as a sentence"),
     playbooks.Output(name="written", type=playbooks.Type.NUMBER, about="how many were written"),
     playbooks.Output(name="refused", type=playbooks.Type.MAP, about="what Azure refused, and why"),

@@ -17,7 +17,7 @@ EFFECT = "once"
 ABOUT = "Makes a new, empty server with geo-redundant backup in the server's own region, of its size and version."
 SETTINGS = (playbooks.Setting(name="group", about="its resource group; that of the server"),)
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="created"),
+    playbooks.Output(name="verdict", words=("created",), about="created"),
     playbooks.Output(name="copy", about="the ARM id of the new server"),
     playbooks.Output(name="fqdn", about="its host name"),
     playbooks.Output(name="region", about="where it is, like eastus2"),

@@ -14,7 +14,11 @@ from responder.steps import doors, guard
 EFFECT = "idempotent"
 ABOUT = "Checks everything once more, then points the server's DNS record at the copy."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="cut-over, or not-needed when the region came back at the last moment"),
+    playbooks.Output(
+        name="verdict",
+        words=("cut-over", "not-needed"),
+        about="cut-over, or not-needed when the region came back at the last moment",
+    ),
     playbooks.Output(name="record", about="the DNS record that was pointed, zone/record; null: none is declared"),
     playbooks.Output(name="from", about="where it led before"),
     playbooks.Output(name="to", about="where it leads now"),

@@ -27,7 +27,11 @@ SETTINGS = (
     playbooks.Setting(name="copy", about="of any-run: which, by name or id; may be left out when there is only one"),
 )
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="discarded, nothing-to-discard, or put-off: of others, the cut-over is due"),
+    playbooks.Output(
+        name="verdict",
+        words=("discarded", "nothing-to-discard", "put-off"),
+        about="discarded, nothing-to-discard, or put-off: of others, the cut-over is due",
+    ),
     playbooks.Output(name="copy", about="the ARM id of the copy"),
 )
 

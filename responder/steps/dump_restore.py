@@ -17,7 +17,7 @@ from responder.steps import doors, restore
 EFFECT = "idempotent"
 ABOUT = "Copies every database into the new server, by pg_dump and pg_restore."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="copied"),
+    playbooks.Output(name="verdict", words=("copied",), about="copied"),
     playbooks.Output(name="databases", type=playbooks.Type.LIST, about="their names"),
 )
 

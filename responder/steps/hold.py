@@ -19,6 +19,7 @@ ABOUT = "Keeps the copy until the decision, or a human, says what becomes of it.
 OUTPUTS = (
     playbooks.Output(
         name="verdict",
+        words=("cut-over", "not-needed", "refresh"),
         about="cut-over, not-needed, or refresh: there is time for a newer copy, and a later step for it",
     ),
 )

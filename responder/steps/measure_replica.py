@@ -18,7 +18,7 @@ EFFECT = "read"
 ABOUT = "Finds a read replica of the server, and the newest row in it: what it lacks is what promoting it loses."
 SETTINGS = (playbooks.Setting(name="replica", about="which, by name or id; the one with the newest row"),)
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="measured"),
+    playbooks.Output(name="verdict", words=("measured",), about="measured"),
     playbooks.Output(name="copy", about="the ARM id of the replica"),
     playbooks.Output(name="fqdn", about="its host name"),
     playbooks.Output(name="region", about="where it is, like centralus"),

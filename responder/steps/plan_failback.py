@@ -14,7 +14,7 @@ from responder.steps import doors
 EFFECT = "read"
 ABOUT = "Writes down what there is to do after a cut-over, with the rows that only the old server has."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="planned or nothing-to-do"),
+    playbooks.Output(name="verdict", words=("planned", "nothing-to-do"), about="planned or nothing-to-do"),
     playbooks.Output(name="primary", about="the ARM id of the server that applications run on"),
     playbooks.Output(name="only_there", type=playbooks.Type.NUMBER, about="rows that only the old server has"),
     playbooks.Output(name="tables", type=playbooks.Type.MAP, about="the same by table"),

@@ -18,7 +18,11 @@ from responder.steps import doors, guard
 EFFECT = "once"
 ABOUT = "Measures and checks everything once more, then makes the replica a server of its own, by force."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="promoted, or not-needed when the region came back at the last moment"),
+    playbooks.Output(
+        name="verdict",
+        words=("promoted", "not-needed"),
+        about="promoted, or not-needed when the region came back at the last moment",
+    ),
     playbooks.Output(name="copy", about="the ARM id of the replica"),
     playbooks.Output(name="fqdn", about="its host name"),
     playbooks.Output(name="region", about="where it is, like centralus"),

@@ -16,7 +16,7 @@ from responder.steps import doors
 EFFECT = "read"
 ABOUT = "Puts the figures of a rehearsed restore together."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="rehearsed, or failed"),
+    playbooks.Output(name="verdict", words=("rehearsed", "failed"), about="rehearsed, or failed"),
     playbooks.Output(name="failed", type=playbooks.Type.FLAG, about="it did not come to a first query"),
     playbooks.Output(name="kind", about="geo-restore or point-in-time-restore"),
     playbooks.Output(name="size_class", about="small, middle or large"),

@@ -56,7 +56,9 @@ SETTINGS = (
 )
 OUTPUTS = (
     playbooks.Output(
-        name="verdict", about="restored, not-needed when the region came back first, or too-late: the cut-over is due"
+        name="verdict",
+        words=("restored", "not-needed", "too-late"),
+        about="restored, not-needed when the region came back first, or too-late: the cut-over is due",
     ),
     playbooks.Output(name="copy", about="the ARM id of the copy"),
     playbooks.Output(name="fqdn", about="its host name"),

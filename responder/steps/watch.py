@@ -12,7 +12,11 @@ from responder.steps import doors
 EFFECT = "read"
 ABOUT = "Waits until the outage is over, or something better than waiting is due."
 OUTPUTS = (
-    playbooks.Output(name="verdict", about="over, handed-over, or other-cause: the outage is not why it is silent"),
+    playbooks.Output(
+        name="verdict",
+        words=("over", "handed-over", "other-cause"),
+        about="over, handed-over, or other-cause: the outage is not why it is silent",
+    ),
 )
 
 

@@ -71,6 +71,30 @@ def test_what_is_written_out_and_could_never_be_told_is_refused_when_it_is_loade
     assert told in raised.value.message
 
 
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        ('steps.hold.verdict == "cutover"', "steps.hold.verdict is never 'cutover'. Did you mean cut-over?"),
+        ('"ready" != steps.hold.state', "steps.hold.state is never 'ready'."),
+        ('tolerance.cutover in ["auto", "asks"]', "tolerance.cutover is never 'asks'. Did you mean ask?"),
+        ('params.way == "c"', "params.way is never 'c'. Known: a, b."),
+    ],
+)
+def test_a_word_that_a_name_never_is_is_refused_and_not_skipped_over_in_the_night(
+    tmp_path: Path, condition: str, told: str
+):
+    file = tmp_path / "bad.yaml"
+    way = "parameters:\n  way: {type: choice, choices: [a, b], default: a}\n"
+    step = "  - {id: hold, do: hold}\n  - id: one\n    do: notify\n    when: "
+    good = 'steps.hold.verdict == "cut-over" && tolerance.hedge != "off" && server.tags["team"] == "anything"'
+    file.write_text(f"title: T\npurpose: P\n{way}steps:\n{step}{good}\n")
+    playbook_files.load(file, steps.KINDS)
+    file.write_text(f"title: T\npurpose: P\n{way}steps:\n{step}'{condition}'\n")
+    with pytest.raises(errors.InputError, match=r"bad\.yaml:9:\d+") as raised:
+        playbook_files.load(file, steps.KINDS)
+    assert told in str(raised.value)
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path):
     with pytest.raises(errors.InputError, match="no such folder"):
         playbook_files.load_all(tmp_path / "none", steps.KINDS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +110,14 @@ def test_a_playbook_that_the_daemon_starts_by_itself_must_not_ask_for_anything(t
     library = playbook_files.library(tmp_path, playbook_files.language(steps.KINDS))
     with pytest.raises(errors.InputError, match="nobody would give it to"):
         playbook_files.insist(library, ["geo-restore", "wait-it-out"])
+
+
+@pytest.mark.parametrize("name", sorted(steps.KINDS))
+def test_every_verdict_that_a_step_kind_gives_is_one_that_it_declares(name: str):
+    """Else a playbook that asks for it would be refused."""
+    source = inspect.getsource(steps.KINDS[name])  # type: ignore[arg-type]
+    declared = {output.name: output.words for output in steps.BUILT_IN.declared[name].outputs}.get("verdict", ())
+    given = set()
+    for value in re.findall(r'"verdict": ([^,}\n]+)', source):
+        given |= set(re.findall(r'"([a-z-]+)"', value))
+    assert given <= set(declared)

@@ -38,6 +38,8 @@ class Output:
     expressions."""
     type: types.Type = types.Type.TEXT
     about: str
+    words: tuple[str, ...] = ()
+    """What a text may be; a playbook that compares it with another is refused. Empty: any."""
 
     @property
     def called(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from responder.core import errors
@@ -22,6 +22,8 @@ class Language:
     expressions: declared.Expressions
     vocabulary: Mapping[str, types.Type]
     """Names that every expression may use: `server.name`, ..."""
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Of some of them, all that they may be: `tolerance.cutover`, ..."""
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Step kinds that exist and cannot be used here, and why."""
 
@@ -48,7 +50,9 @@ def examine(node: nodes.Node, *, name: str, place: str, language: Language) -> E
     if top is None:
         return Examined(playbook=None, problems=report.in_order())
     parameters = _parameters(report, top.get("parameters"))
-    names = dict(language.vocabulary) | {f"params.{p.name}": types.Type(p.type) for p in parameters}
+    chosen = {f"params.{p.name}": p.choices for p in parameters if p.choices}
+    names = types.Names(language.vocabulary, language.words)
+    names = names.also({f"params.{p.name}": types.Type(p.type) for p in parameters}, chosen)
     requires = _requires(report, top.get("requires"), names, language)
     steps = steps_reading.read(report, top.get("steps"), node.at, names, language)
     after = steps_reading.names_after(steps, names, language.kinds)
@@ -113,7 +117,7 @@ def _parameter(report: Report, name: str, node: nodes.Node) -> shapes.Parameter 
 
 
 def _requires(
-    report: Report, node: nodes.Node | None, names: Mapping[str, types.Type], language: Language
+    report: Report, node: nodes.Node | None, names: types.Names, language: Language
 ) -> tuple[shapes.Requirement, ...]:
     found = []
     for item in report.items(node) if node is not None else ():
@@ -128,7 +132,7 @@ def _requires(
 
 
 def _notices(
-    report: Report, node: nodes.Node | None, names: Mapping[str, types.Type], language: Language
+    report: Report, node: nodes.Node | None, names: types.Names, language: Language
 ) -> tuple[shapes.Notice, ...]:
     found = []
     for key, item in report.entries(node) if node is not None else ():

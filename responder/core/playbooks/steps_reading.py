@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ from responder.core.playbooks import declared, nodes, report, shapes, templates,
 if TYPE_CHECKING:
     from responder.core.playbooks.reading import Language
 
-Names = Mapping[str, types.Type]
+Names = types.Names
 
 _ID = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 KEYS = ("id", "do", "about", "with", "when", "timeout", "retry", "on_failure")
 _MOST_ATTEMPTS = 1000
+_ENDS = ("done", "failed", "skipped")
+"""What `steps.ID.state` may be, for a step that lies behind."""
 
 
 def is_name(text: str) -> bool:
@@ -50,16 +52,16 @@ def read(
     return tuple(found)
 
 
-def names_after(
-    steps: Sequence[shapes.Step], names: Names, kinds: Mapping[str, declared.Kind]
-) -> dict[str, types.Type]:
+def names_after(steps: Sequence[shapes.Step], names: Names, kinds: Mapping[str, declared.Kind]) -> Names:
     """The names known once these steps are behind: `steps.ID.state`, and what their kinds leave."""
-    found = dict(names)
+    found = names
     for step in steps:
         prefix = f"steps.{declared.named(step.id)}"
-        found[f"{prefix}.state"] = types.Type.TEXT
+        found = found.also({f"{prefix}.state": types.Type.TEXT}, {f"{prefix}.state": _ENDS})
         kind = kinds.get(step.kind)
-        found |= {f"{prefix}.{output.called}": output.type for output in kind.outputs} if kind else {}
+        outputs = {f"{prefix}.{output.called}": output for output in kind.outputs} if kind else {}
+        words = {name: output.words for name, output in outputs.items() if output.words}
+        found = found.also({name: output.type for name, output in outputs.items()}, words)
     return found
 
 
@@ -242,12 +244,38 @@ def check(
 def _check_at(
     report_: report.Report, source: str, names: Names, wants: types.Type | None, language: Language, at: nodes.At
 ) -> None:
-    for complaint in language.expressions.check(source, names, wants):
+    complaints = language.expressions.check(source, names, wants)
+    for name, word, start in () if complaints else _compared(source):
+        if word not in names.words.get(name, (word,)):
+            line = source.count("\n", 0, start) + 1
+            place = at.later(line, start - (source.rfind("\n", 0, start) + 1) + 1)
+            text = f"{name} is never {word!r}."
+            report_.refuse("playbook.unknown-word", text, place, report.hint(word, names.words[name]))
+    for complaint in complaints:
         place = at.later(complaint.line, complaint.column)
         if complaint.name is None:
             report_.refuse("playbook.bad-expression", f"{complaint.message}.", place, "See playbooks/README.md.")
         else:
             _refuse_name(report_, complaint.name, names, place)
+
+
+_QUOTED = r"""(?P<q>["'])(?P<word>[^"'\\]*)(?P=q)"""
+_NAME_OF = r"(?P<name>[a-z_]+(?:\.[a-z0-9_]+)+)"
+_COMPARED = (
+    re.compile(rf"{_NAME_OF}\s*[!=]=\s*{_QUOTED}"),
+    re.compile(rf"{_QUOTED}\s*[!=]=\s*{_NAME_OF}(?![\w.(\[])"),
+)
+_ONE_OF = re.compile(rf"{_NAME_OF}\s+in\s+\[(?P<list>[^\]]*)\]")
+
+
+def _compared(source: str) -> Iterator[tuple[str, str, int]]:
+    """Each name that is compared with a text that is written out: the name, the text, and where it stands."""
+    for pattern in _COMPARED:
+        for match in pattern.finditer(source):
+            yield match["name"], match["word"], match.start("q")
+    for match in _ONE_OF.finditer(source):
+        for one in re.finditer(_QUOTED, match["list"]):
+            yield match["name"], one["word"], match.start("list") + one.start()
 
 
 def _refuse_name(report_: report.Report, name: str, names: Names, at: nodes.At) -> None:

@@ -7,7 +7,7 @@ expression compares.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -41,6 +41,18 @@ _EXAMPLES = {
     Type.LIST: "Start each entry with a dash.",
     Type.MAP: "Write `name: value` lines.",
 }
+
+
+class Names(dict[str, "Type"]):
+    """The names an expression may use, with their types; and of some texts, all that they may be."""
+
+    def __init__(self, types: Mapping[str, Type], words: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(types)
+        self.words = dict(words)
+
+    def also(self, types: Mapping[str, Type], words: Mapping[str, Sequence[str]] | None = None) -> Names:
+        """With these, too."""
+        return Names({**self, **types}, {**self.words, **(words or {})})
 
 
 class Misfit(Exception):
