@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import secrets
 import signal
 import sys
@@ -109,8 +110,22 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     _log_to_stderr()
     try:
         asyncio.run(_run(_estate(estate_name), options, neighbour, print_env=print_env))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise click.ClickException(_troubled(error)) from error
+    except ValueError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _troubled(error: OSError) -> str:
+    """What the system would not let us have, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{error.strerror or error}. Give --http-port, --tls-port and --event-hub-port others, or 0 for free ones."
+        )
+    place = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{place}{error.strerror or error}. Give --data-dir, --env-file and --settings places that can be written to."
+    )
 
 
 class _Neighbour:

@@ -1,6 +1,7 @@
 """`responder simulate --settings`: a daemon beside the local Azure, without writing its settings by hand."""
 
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,16 @@ def test_a_daemon_runs_beside_it_with_the_settings_that_it_wrote(
         process.wait(120)
     assert not config.exists()
     assert not (tmp_path / "sim.yaml.token").exists()
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(responder: terminal.Responder, tmp_path: Path):
+    estate = tmp_path / "estate.yaml"
+    estate.write_text(clouds.ESTATE)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        said = terminal.in_a_process("simulate", "--estate", estate, "--http-port", taken.getsockname()[1])
+    assert (said.code, "Give --http-port" in said.err, "Traceback" in said.err) == (1, True, False), said
 
 
 def test_settings_need_the_environment_and_a_folder(responder: terminal.Responder, tmp_path: Path):
