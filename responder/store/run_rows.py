@@ -41,8 +41,13 @@ _SAID = """
     ON CONFLICT DO NOTHING
 """
 _SETTLE = "UPDATE signals SET settled = 1 WHERE run_id = ? AND settled = 0 AND taken_by <= ?"
-_UNTAKEN = "SELECT * FROM signals WHERE run_id = ? AND settled = 0 AND taken_by IS NULL ORDER BY id"
-_TAKE = "UPDATE signals SET taken_by = ? WHERE run_id = ? AND settled = 0 AND taken_by IS NULL"
+_LEFT = "run_id = :run AND settled = 0 AND (taken_by IS NULL OR taken_by < :fence)"
+"""Nobody has taken it, or who did has not settled it and never will: its writes are refused."""
+_UNTAKEN = f"SELECT * FROM signals WHERE {_LEFT} ORDER BY id"  # noqa: S608 - literals
+_TAKE = f"UPDATE signals SET taken_by = :fence WHERE {_LEFT}"  # noqa: S608
+_SIGNALLED_STILL = """
+    UPDATE runs SET signalled_at = (SELECT MIN(at) FROM signals WHERE run_id = runs.id AND settled = 0) WHERE id = ?
+"""
 _SIGNALLED_SINCE = """
     UPDATE runs SET signalled_at = CASE WHEN signalled_at < :at THEN signalled_at ELSE :at END WHERE id = :id
 """
@@ -98,7 +103,8 @@ def write(
         connection.execute(_STEP, (run.id, record.id, kind, record.state, codec.stamp(at), body))
         line = (record.id, record.state, record.attempts, body)
     connection.execute(_JOURNAL, (run.id, codec.stamp(at), run.fence, run.state, *line))
-    connection.execute(_SETTLE, (run.id, run.fence))
+    if connection.execute(_SETTLE, (run.id, run.fence)).rowcount:
+        connection.execute(_SIGNALLED_STILL, (run.id,))
     if run.state.ended or (record is not None and _at_rest(run, record)):
         connection.execute(_AT_REST, (run.id,))
     return True
@@ -184,12 +190,14 @@ def lapse(connection: database.Connection, word: runs.Signal, ending: runs.Signa
 
 
 def take_signals(connection: database.Connection, run_id: runs.RunId, fence: int) -> list[runs.Signal]:
-    """Mark what nobody has taken as taken by this fence, and return it."""
-    sql = "UPDATE runs SET signalled_at = NULL WHERE id = ? AND fence = ?"
+    """Mark what is left as taken by this fence, and return it. The run stays due until a write settles it."""
+    sql = "UPDATE runs SET fence = fence WHERE id = ? AND fence = ?"  # locks the row
     if connection.execute(sql, (run_id, fence)).rowcount == 0:
         return []
-    taken = connection.execute(_UNTAKEN, (run_id,)).fetchall()
-    connection.execute(_TAKE, (fence, run_id))
+    given = {"run": run_id, "fence": fence}
+    taken = connection.execute(_UNTAKEN, given).fetchall()
+    if taken:
+        connection.execute(_TAKE, given)
     return [signal(row) for row in taken]
 
 

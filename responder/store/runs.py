@@ -223,8 +223,8 @@ class Runs:
     async def take_signals(self, run_id: core_runs.RunId, fence: int) -> builtins.list[core_runs.Signal]:
         """Those nobody has taken, oldest first; none under an old fence.
 
-        A signal is settled by the next `write` of the run. Taken and not settled when the process dies, it is offered
-        again: a word may be heard twice, never lost.
+        A signal is settled by the next `write` of the run. Taken and not settled when the process dies or the store
+        refuses that write, it is offered again, and the run stays due: a word may be heard twice, never lost.
         """
         return await self._base.execute_transaction(lambda c: run_rows.take_signals(c, run_id, fence))
 

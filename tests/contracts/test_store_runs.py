@@ -141,6 +141,7 @@ async def test_one_run_can_be_claimed_and_no_other(store: sqlite.Store) -> None:
     assert found is not None
     assert (found.id, found.fence) == (asked, 2)
     await store.runs.take_signals(asked, found.fence)
+    assert await store.runs.write(found, None)
     assert await store.runs.claim(samples.NOON, only=asked) is None
     assert await store.runs.claim(samples.at(3), only=asked) is not None
     assert await store.runs.claim(samples.at(3), only=nobody) is None
@@ -230,16 +231,31 @@ async def test_a_run_nobody_submitted_cannot_be_written(store: sqlite.Store) -> 
 # signals
 
 
-async def test_a_signal_wakes_a_waiting_run_until_it_is_taken(store: sqlite.Store) -> None:
+async def test_a_signal_wakes_a_waiting_run_until_it_is_taken_and_settled(store: sqlite.Store) -> None:
     await asleep(store, "a")
     await store.runs.signal(samples.signal("a"))
 
     run = await store.runs.claim(samples.NOON)
     assert run is not None
     assert await store.runs.take_signals(run.id, run.fence) == [samples.signal("a")]
+    assert await store.runs.write(run, None)
 
     assert await store.runs.claim(samples.NOON) is None
     assert await store.runs.signals(run.id) == [samples.signal("a")]
+
+
+async def test_a_signal_that_was_taken_by_somebody_whose_write_was_refused_is_heard_again(store: sqlite.Store) -> None:
+    """A full disk between the two: the process lives on, and what a person said must not wait for its next start."""
+    await asleep(store, "a")
+    await store.runs.signal(samples.signal("a"))
+    before = await store.runs.claim(samples.NOON)
+    assert before is not None
+    assert await store.runs.take_signals(before.id, before.fence) == [samples.signal("a")]
+
+    again = await store.runs.claim(samples.NOON)
+    assert again is not None
+    assert await store.runs.take_signals(again.id, again.fence) == [samples.signal("a")]
+    assert await store.runs.take_signals(before.id, before.fence) == []
 
 
 async def test_a_signal_that_came_before_the_claim_is_not_lost(store: sqlite.Store) -> None:

@@ -38,9 +38,11 @@ class Known:
     sent: list[runs.Signal] = field(default_factory=list)
     untaken: list[runs.Signal] = field(default_factory=list)
     unsettled: list[runs.Signal] = field(default_factory=list)
+    taken_by: int | None = None
+    """The fence under which the unsettled were taken."""
 
     def due_since(self, now: datetime) -> datetime | None:
-        run, since = self.run, [signal.at for signal in self.untaken]
+        run, since = self.run, [signal.at for signal in (*self.unsettled, *self.untaken)]
         if run.state.ended:
             return None
         if run.wake_at is not None and (run.state is runs.State.READY or run.wake_at <= now):
@@ -180,10 +182,13 @@ class RunsModel(RuleBasedStateMachine):
     @rule(run=held)
     def take_signals(self, run: runs.Run) -> None:
         known = self.known[run.id]
-        expected = known.untaken if run.fence == known.run.fence else []
-        assert self.wait(self.store.runs.take_signals(run.id, run.fence)) == expected
-        if expected:
-            known.unsettled, known.untaken = known.unsettled + expected, []
+        if run.fence != known.run.fence:
+            assert self.wait(self.store.runs.take_signals(run.id, run.fence)) == []
+            return
+        left = known.untaken if known.taken_by == run.fence else [*known.unsettled, *known.untaken]
+        assert self.wait(self.store.runs.take_signals(run.id, run.fence)) == left
+        if left:
+            known.unsettled, known.untaken, known.taken_by = [*known.unsettled, *known.untaken], [], run.fence
 
     @rule(name=NAMES, minutes=MINUTES, before_commit=st.booleans())
     def lose_power(self, name: str, minutes: int, before_commit: bool) -> None:
@@ -198,7 +203,7 @@ class RunsModel(RuleBasedStateMachine):
         self.wait(self.store.close())
         self.store = self.wait(self.opened(self.backend.restart()))
         for known in self.known.values():
-            known.untaken, known.unsettled = [*known.unsettled, *known.untaken], []
+            known.untaken, known.unsettled, known.taken_by = [*known.unsettled, *known.untaken], [], None
         if not before_commit:
             interrupted.sent.append(signal)
             interrupted.untaken.append(signal)
