@@ -32,8 +32,8 @@ LEASE = timedelta(hours=1)
 WHO = st.sampled_from("pqr")
 NAMES = st.sampled_from("abcde")
 MINUTES = st.integers(0, 9)
-MANY = int(os.environ.get("RESPONDER_EXAMPLES", "1"))
-"""So many times as many examples: `make fuzz`."""
+MANY = 25 if os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz" else 1
+"""So many times as many examples."""
 
 
 class Claimer(instances.Alone):

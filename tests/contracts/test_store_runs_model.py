@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from responder.store import runs as stored
 from tests.contracts import postgresql_backend, postgresql_server, samples, sqlite_backend
 
 T = TypeVar("T")
+MANY = 25 if os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz" else 1
+"""So many times as many examples."""
 NAMES = st.sampled_from("abcdefg")
 SERVERS = st.sampled_from("xyz")
 MINUTES = st.integers(0, 9)
@@ -236,7 +239,7 @@ def _where(server: postgresql_server.Server) -> None:
 
 TestRunsAgainstTheModel = RunsModel.TestCase
 TestRunsAgainstTheModel.settings = settings(
-    max_examples=25,
+    max_examples=25 * MANY,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -244,4 +247,6 @@ TestRunsAgainstTheModel.settings = settings(
 )
 
 TestRunsOnPostgresql = OnPostgresql.TestCase
-TestRunsOnPostgresql.settings = settings(TestRunsAgainstTheModel.settings, max_examples=5, stateful_step_count=25)
+TestRunsOnPostgresql.settings = settings(
+    TestRunsAgainstTheModel.settings, max_examples=5 * MANY, stateful_step_count=25
+)
