@@ -30,8 +30,8 @@ _EXCERPT = 2_000
 _SMALL = 16 * 1024
 """Bytes that are read on the spot; above that, a thread costs less than the wait of everybody else."""
 
-_PACKED = b"\x1f\x8b"
-"""How gzip begins: small, and perhaps large inside."""
+_PACKED = (b"\x1f\x8b", b"x")
+"""How gzip and zlib begin, and no JSON: small, and perhaps large inside."""
 
 Changed = dict[outages.OutageId, outages.Outage]
 
