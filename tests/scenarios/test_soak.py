@@ -1,0 +1,229 @@
+"""Instances killed with SIGKILL and frozen again and again, at any moment: each run ends, each effect happens once.
+
+Real processes, real playbooks, the real SDKs. The local Azure's ledger is the witness, and the audit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess as Process
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from responder import service, settings
+from responder.core import audits, configurations, runs
+from responder.flow import auditing, requests
+from responder.simulator import server as simulators
+from responder.store import stores
+from tests.contracts import postgresql_server
+from tests.scenarios import courses, workers
+from tests.scenarios import night as nights
+
+RUNS, KILLS, FREEZES = 40, 20, 3
+PATIENCE = 200.0  # seconds; only reached when something is broken
+COURSES = {
+    "drill": courses.BY_HAND["a restore is rehearsed"],
+    "point-in-time-restore": courses.BY_HAND["a server is restored as it was"],
+    "discard-copy": courses.BY_HAND["a copy that was left behind is thrown away"],
+}
+EXPECTED = {"drill": {"PUT": 1, "SET": 2, "DELETE": 1}, "point-in-time-restore": {"PUT": 1, "SET": 2},
+            "discard-copy": {"DELETE": 1}}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[postgresql_server.Server]:
+    started = postgresql_server.Server()
+    yield started
+    started.remove()
+
+
+def books() -> dict[str, str]:
+    """Which playbook each server's run carries out."""
+    playbooks = list(COURSES)
+    return {courses.name_of(number): playbooks[number % len(playbooks)] for number in range(RUNS)}
+
+
+@dataclass(kw_only=True)
+class Crew:
+    """The instances, and the hand that kills and freezes them."""
+
+    sim: simulators.Simulator
+    written: Mapping[str, Any]
+    log: Path
+    size: int
+    alive: list[Process] = field(default_factory=list)
+    stopped: Process | None = None
+    killed: int = 0
+
+    def __post_init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")  # one that has loaded everything bears the others
+        self._context.set_forkserver_preload([workers.__name__])
+
+    def bear(self) -> None:
+        while len(self.alive) < self.size:
+            born = self._context.Process(
+                target=workers.live,
+                args=(self.written, self.sim.environment, str(self.log), self.size > 1),
+                daemon=True,
+            )
+            born.start()
+            self.alive.append(born)
+
+    async def kill(self) -> None:
+        """One of them, at this very moment; another takes its place."""
+        victim = random.choice([process for process in self.alive if process is not self.stopped])
+        victim.kill()
+        await asyncio.to_thread(victim.join)
+        self.alive.remove(victim)
+        self.killed += 1
+        self.bear()
+
+    @contextlib.asynccontextmanager
+    async def frozen(self, store: stores.Store) -> AsyncIterator[None]:
+        """One of them until it was taken for dead; then it goes on in the middle of what it was doing."""
+        self.stopped = victim = random.choice(self.alive)
+        assert victim.pid is not None
+        async with asyncio.timeout(PATIENCE):
+            while not await self._lives(store, victim.pid):  # noqa: ASYNC110 - it was born a moment ago
+                await asyncio.sleep(0.05)
+            os.kill(victim.pid, signal.SIGSTOP)
+            while await self._lives(store, victim.pid):  # noqa: ASYNC110 - the others find it out
+                await asyncio.sleep(0.05)
+        yield
+        os.kill(victim.pid, signal.SIGCONT)
+        self.stopped = None
+
+    @staticmethod
+    async def _lives(store: stores.Store, pid: int) -> bool:
+        return any(f"pid {pid} " in one.about for one in await store.register.list())
+
+    async def dismiss(self) -> None:
+        for process in self.alive:
+            process.kill()
+            await asyncio.to_thread(process.join)
+
+    async def until_more(self, requests: int) -> None:
+        """Until they have asked Azure for so much more."""
+        wanted = len(self.sim.world.ledger) + requests
+        async with asyncio.timeout(PATIENCE):
+            while len(self.sim.world.ledger) < wanted:  # noqa: ASYNC110 - other processes ask
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[simulators.Simulator]:
+    described: list[dict[str, Any]] = []
+    for name, book in books().items():
+        course = COURSES[book]
+        described += [nights.a_server(name, course.region, **course.server), *courses.others_of(course, name)]
+    estate = nights.an_estate(described)
+    options = simulators.Options(data_plane=False, data_dir=folder / "cloud")
+    async with simulators.running(estate, options) as sim:
+        sim.world.data = nights.Harbour(sim.world.now)
+        await sim.world.start()
+        yield sim
+
+
+async def begun(config: settings.Settings) -> None:
+    """The estate is known, and somebody has asked for a run of every server."""
+    office = configurations.Rule(name="office", start="10.0.0.1", end="10.0.0.9")
+    many = configurations.Parameter(name="max_connections", value="400", static=True)
+    known = configurations.Configuration(rules=(office,), parameters=(many,))
+    async with service.assembled(config, stores.Role.WRITER) as parts:
+        await service.refresh_inventory(parts)
+        for name, book in books().items():
+            asked = requests.RunRequest(playbook=book, server=name, by="ada")
+            run = await requests.planned(parts.store, parts.playbooks, asked, datetime.now(UTC))
+            captured = configurations.Captured(at=run.created_at, configuration=known)
+            await parts.store.configurations.put(run.server_id, captured)
+            await requests.submit(parts.store, run)
+
+
+def settings_of(sim: simulators.Simulator, folder: Path, database: postgresql_server.Server | None) -> dict[str, Any]:
+    store: dict[str, Any] = {"path": str(folder / "store.db")}
+    if database is not None:
+        (folder / "url").write_text(database.url)
+        store = {"url": {"file": str(folder / "url")}, "schema_name": database.place().schema}
+    groups = {"westeurope": "rg-recovery-europe"}
+    written = nights.written_settings(
+        sim, folder, event_hubs=[], channels=[], restore={"resource_groups": groups, "poll": "1s", "retry": "1s"}
+    )
+    return {**written, "store": store}
+
+
+@pytest.mark.alone
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("size", "shared"), [(1, False), (1, True), (3, True)], ids=["one, SQLite", "one, PostgreSQL", "three, PostgreSQL"]
+)
+async def test_killed_again_and_again_every_run_ends_and_every_effect_happens_once(
+    size: int, shared: bool, memory: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    database = request.getfixturevalue("database") if shared else None
+    async with stage(memory) as sim:
+        for name, value in sim.environment.items():
+            monkeypatch.setenv(name, value)
+        written = settings_of(sim, memory, database)
+        config = settings.Settings.model_validate(written)
+        await begun(config)
+        crew = Crew(sim=sim, written=written, log=memory / "log", size=size)
+        store = await stores.open_store(config.store, exclusive=False)
+        try:
+            crew.bear()
+            await torment(crew, store)
+            async with asyncio.timeout(PATIENCE):
+                while await store.runs.list(active_only=True):  # noqa: ASYNC110 - other processes do it
+                    await asyncio.sleep(0.1)
+            await crew.dismiss()
+            assert crew.killed >= KILLS
+            await assert_each_once(sim, store)
+        finally:
+            await crew.dismiss()
+            await store.close()
+
+
+async def torment(crew: Crew, store: stores.Store) -> None:
+    """Kill whenever something has happened since the last time; now and then freeze one until it was taken over."""
+    freezes = set(range(2, KILLS, KILLS // FREEZES)) if crew.size > 1 else set()
+    for number in range(KILLS):
+        await crew.until_more(random.randint(1, 6))
+        await asyncio.sleep(random.uniform(0, 0.05))  # it may just be writing what came of it
+        async with crew.frozen(store) if number in freezes else contextlib.nullcontext():
+            await crew.kill()
+        assert await store.runs.list(active_only=True), "too tame: the runs have ended before"
+
+
+async def assert_each_once(sim: simulators.Simulator, store: stores.Store) -> None:
+    found = {run.server_id.rpartition("/")[2]: run for run in await store.runs.list(1000)}
+    assert {name: run.state for name, run in found.items()} == dict.fromkeys(books(), runs.State.DONE)
+    assert {name: wrote(sim, name) for name in books()} == {name: EXPECTED[book] for name, book in books().items()}
+    for run in found.values():
+        left = [record.id for record in (await store.runs.steps(run.id)).values() if not settled(record)]
+        assert left == [], f"{run.id}: begun, and nobody knows what came of it"
+    assert (await auditing.verify(store.audit, audits.Witness())).whole
+
+
+def settled(record: runs.StepRecord) -> bool:
+    return record.state in (runs.StepState.DONE, runs.StepState.SKIPPED)
+
+
+def wrote(sim: simulators.Simulator, name: str) -> dict[str, int]:
+    """What reached Azure for that server's copies."""
+    found = Counter(
+        "SET" if "/firewallrules/" in entry.path.lower() or "/configurations/" in entry.path.lower() else entry.method
+        for entry in sim.world.ledger.writes()
+        if f"/{name}-" in entry.path
+    )
+    return dict(found)
