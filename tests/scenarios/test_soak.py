@@ -1,6 +1,7 @@
 """Instances killed with SIGKILL and frozen again and again, at any moment: each run ends, each effect happens once.
 
-Real processes, real playbooks, the real SDKs. The local Azure's ledger is the witness, and the audit.
+Real processes, real playbooks, the real SDKs; the local Azure's ledger is the witness, and the audit. Beside them runs
+whose every effect is a line in a file, where nothing but the journal keeps a line from being written twice.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess as Process
 from pathlib import Path
@@ -26,11 +27,11 @@ from responder.core import audits, configurations, runs
 from responder.flow import auditing, requests
 from responder.simulator import server as simulators
 from responder.store import stores
-from tests.contracts import postgresql_server
+from tests.contracts import postgresql_server, samples
 from tests.scenarios import courses, workers
 from tests.scenarios import night as nights
 
-RUNS, KILLS, FREEZES = 40, 20, 3
+RUNS, LINES, KILLS, FREEZES = 28, 12, 20, 3
 PATIENCE = 200.0  # seconds; only reached when something is broken
 COURSES = {
     "drill": courses.BY_HAND["a restore is rehearsed"],
@@ -60,7 +61,7 @@ class Crew:
 
     sim: simulators.Simulator
     written: Mapping[str, Any]
-    log: Path
+    folder: Path
     size: int
     alive: list[Process] = field(default_factory=list)
     stopped: Process | None = None
@@ -74,7 +75,7 @@ class Crew:
         while len(self.alive) < self.size:
             born = self._context.Process(
                 target=workers.live,
-                args=(self.written, self.sim.environment, str(self.log), self.size > 1),
+                args=(self.written, self.sim.environment, str(self.folder), self.size > 1),
                 daemon=True,
             )
             born.start()
@@ -113,12 +114,15 @@ class Crew:
             process.kill()
             await asyncio.to_thread(process.join)
 
-    async def until_more(self, requests: int) -> None:
-        """Until they have asked Azure for so much more."""
-        wanted = len(self.sim.world.ledger) + requests
+    async def until_more(self, happened: int) -> None:
+        """Until they have asked Azure for so much more, or written so many more lines."""
+        wanted = self._happened() + happened
         async with asyncio.timeout(PATIENCE):
-            while len(self.sim.world.ledger) < wanted:  # noqa: ASYNC110 - other processes ask
+            while self._happened() < wanted:  # noqa: ASYNC110 - other processes do it
                 await asyncio.sleep(0.005)
+
+    def _happened(self) -> int:
+        return len(self.sim.world.ledger) + (self.folder / "lines").stat().st_size // len("line-00/s00\n")
 
 
 @contextlib.asynccontextmanager
@@ -148,6 +152,10 @@ async def begun(config: settings.Settings) -> None:
             captured = configurations.Captured(at=run.created_at, configuration=known)
             await parts.store.configurations.put(run.server_id, captured)
             await requests.submit(parts.store, run)
+        for number in range(LINES):
+            run = samples.run(f"line-{number:02}", server=f"l{number:02}")
+            await parts.store.estate.put_servers([samples.server(f"l{number:02}")])
+            await parts.store.runs.submit(replace(run, playbook=workers.LINES, step="s00"))
 
 
 def settings_of(sim: simulators.Simulator, folder: Path, database: postgresql_server.Server | None) -> dict[str, Any]:
@@ -177,8 +185,9 @@ async def test_killed_again_and_again_every_run_ends_and_every_effect_happens_on
             monkeypatch.setenv(name, value)
         written = settings_of(sim, memory, database)
         config = settings.Settings.model_validate(written)
+        (memory / "lines").touch()
         await begun(config)
-        crew = Crew(sim=sim, written=written, log=memory / "log", size=size)
+        crew = Crew(sim=sim, written=written, folder=memory, size=size)
         store = await stores.open_store(config.store, exclusive=False)
         try:
             crew.bear()
@@ -189,6 +198,9 @@ async def test_killed_again_and_again_every_run_ends_and_every_effect_happens_on
             await crew.dismiss()
             assert crew.killed >= KILLS
             await assert_each_once(sim, store)
+            assert Counter((memory / "lines").read_text().split()) == {
+                f"line-{number:02}/{step.id}": 1 for number in range(LINES) for step in workers.LINES.steps
+            }
         finally:
             await crew.dismiss()
             await store.close()
@@ -198,7 +210,7 @@ async def torment(crew: Crew, store: stores.Store) -> None:
     """Kill whenever something has happened since the last time; now and then freeze one until it was taken over."""
     freezes = set(range(2, KILLS, KILLS // FREEZES)) if crew.size > 1 else set()
     for number in range(KILLS):
-        await crew.until_more(random.randint(1, 6))
+        await crew.until_more(random.randint(1, 12))
         await asyncio.sleep(random.uniform(0, 0.05))  # it may just be writing what came of it
         async with crew.frozen(store) if number in freezes else contextlib.nullcontext():
             await crew.kill()
@@ -206,10 +218,10 @@ async def torment(crew: Crew, store: stores.Store) -> None:
 
 
 async def assert_each_once(sim: simulators.Simulator, store: stores.Store) -> None:
-    found = {run.server_id.rpartition("/")[2]: run for run in await store.runs.list(1000)}
-    assert {name: run.state for name, run in found.items()} == dict.fromkeys(books(), runs.State.DONE)
+    found = await store.runs.list(1000)
+    assert Counter(run.state for run in found) == {runs.State.DONE: RUNS + LINES}
     assert {name: wrote(sim, name) for name in books()} == {name: EXPECTED[book] for name, book in books().items()}
-    for run in found.values():
+    for run in found:
         left = [record.id for record in (await store.runs.steps(run.id)).values() if not settled(record)]
         assert left == [], f"{run.id}: begun, and nobody knows what came of it"
     assert (await auditing.verify(store.audit, audits.Witness())).whole

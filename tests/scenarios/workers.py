@@ -1,6 +1,8 @@
 """An instance of the daemon that carries out runs, for `test_soak`: its real parts, and the local Azure behind them.
 
-It is killed and frozen at any moment. What it did is in the ledger of the local Azure, which outlives it.
+It is killed and frozen at any moment. What it did is in the ledger of the local Azure, which outlives it, and in a file
+to which one more step kind adds lines. Azure's names are deterministic, so doing a thing twice there may go unseen; here
+it never does.
 """
 
 from __future__ import annotations
@@ -8,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import random
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,8 @@ from typing import Any
 import structlog
 
 from responder import playbook_files, service, settings, steps
+from responder.core import playbooks, runs
+from responder.steps import doors
 from responder.store import postgresql, stores
 from responder.store.postgresql import tenures
 
@@ -25,18 +31,47 @@ ALONE = tenures.Timing(lease=timedelta(seconds=1.5), beat=timedelta(seconds=0.3)
 SHIPPED = playbook_files.library(None, playbook_files.language(steps.KINDS))
 
 
-async def work(config: settings.Settings) -> None:
+LINES = playbooks.Playbook(
+    name="lines", title="Lines", purpose="To be survived",
+    steps=tuple(playbooks.Step(id=f"s{number:02}", kind="line") for number in range(24)),
+)  # fmt: skip
+
+
+class Line:
+    """A step that must be done once, and can be looked up."""
+
+    EFFECT = "once"
+    ABOUT = "writes a line"
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    async def execute(self, ctx: doors.Context) -> runs.Outcome:
+        await asyncio.sleep(random.uniform(0, 0.4))
+        ctx.check()
+        with self._file.open("a") as file:
+            file.write(f"{ctx.run.id}/{ctx.step.id}\n")
+        await asyncio.sleep(random.uniform(0, 0.2))
+        return runs.Done(output={})
+
+    async def reconcile(self, ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
+        done = f"{ctx.run.id}/{ctx.step.id}" in self._file.read_text().splitlines()
+        return runs.Done(output={}) if done else runs.NotStarted()
+
+
+async def work(config: settings.Settings, lines: Path) -> None:
     """Carry out runs for ever."""
     async with service.assembled(config, stores.Role.DAEMON) as parts:
-        await service.actor(parts).run()
+        kinds: Any = {**steps.KINDS, "line": Line(lines)}
+        await service.actor(replace(parts, registry=steps.registry(kinds))).run()
 
 
-def live(written: Mapping[str, Any], environment: Mapping[str, str], log: str, several: bool) -> None:
+def live(written: Mapping[str, Any], environment: Mapping[str, str], folder: str, several: bool) -> None:
     """The life of one instance, until it is killed."""
     os.environ.update(environment)
     playbook_files.library = lambda *_: SHIPPED  # reading YAML would be most of a short life
     timing = AMONG_OTHERS if several else ALONE
     postgresql.open_store = functools.partial(postgresql.open_store, timing=timing)  # type: ignore[assignment]
-    with Path(log).open("a", buffering=1) as file:
+    with (Path(folder) / "log").open("a", buffering=1) as file:
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(file))
-        asyncio.run(work(settings.Settings.model_validate(written)))
+        asyncio.run(work(settings.Settings.model_validate(written), Path(folder) / "lines"))
