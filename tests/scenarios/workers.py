@@ -1,8 +1,8 @@
 """An instance of the daemon that carries out runs, for `test_soak`: its real parts, and the local Azure behind them.
 
-It is killed and frozen at any moment. What it did is in the ledger of the local Azure, which outlives it, and in a file
-to which one more step kind adds lines. Azure's names are deterministic, so doing a thing twice there may go unseen; here
-it never does.
+It is killed and frozen at any moment. What it did is in the ledger of the local Azure, which outlives it, and in a
+file to which one more step kind adds lines: Azure's names are deterministic, so that what is done twice there may go
+unseen, and a line written twice does not.
 """
 
 from __future__ import annotations
@@ -31,9 +31,14 @@ ALONE = tenures.Timing(lease=timedelta(seconds=1.5), beat=timedelta(seconds=0.3)
 SHIPPED = playbook_files.library(None, playbook_files.language(steps.KINDS))
 
 
+KILLS = 20
 LINES = playbooks.Playbook(
     name="lines", title="Lines", purpose="To be survived",
-    steps=tuple(playbooks.Step(id=f"s{number:02}", kind="line") for number in range(24)),
+    steps=tuple(
+        step
+        for number in range(KILLS)
+        for step in (playbooks.Step(id=f"p{number:02}", kind="pace"), playbooks.Step(id=f"s{number:02}", kind="line"))
+    ),
 )  # fmt: skip
 
 
@@ -47,7 +52,7 @@ class Line:
         self._file = file
 
     async def execute(self, ctx: doors.Context) -> runs.Outcome:
-        await asyncio.sleep(random.uniform(0, 0.4))
+        await asyncio.sleep(random.uniform(0, 0.3))
         ctx.check()
         with self._file.open("a") as file:
             file.write(f"{ctx.run.id}/{ctx.step.id}\n")
@@ -59,10 +64,25 @@ class Line:
         return runs.Done(output={}) if done else runs.NotStarted()
 
 
-async def work(config: settings.Settings, lines: Path) -> None:
+class Pace:
+    """A step that waits for its turn, so that the runs last as long as there is somebody to be killed."""
+
+    EFFECT = "read"
+    ABOUT = "waits for its turn"
+
+    def __init__(self, rounds: Path) -> None:
+        self._rounds = rounds
+
+    async def execute(self, ctx: doors.Context) -> runs.Outcome:
+        if self._rounds.stat().st_size > int(ctx.step.id[1:]):
+            return runs.Done(output={})
+        return runs.Wait(until=ctx.now + timedelta(seconds=0.3), topic="pace")
+
+
+async def work(config: settings.Settings, folder: Path) -> None:
     """Carry out runs for ever."""
     async with service.assembled(config, stores.Role.DAEMON) as parts:
-        kinds: Any = {**steps.KINDS, "line": Line(lines)}
+        kinds: Any = {**steps.KINDS, "line": Line(folder / "lines"), "pace": Pace(folder / "rounds")}
         await service.actor(replace(parts, registry=steps.registry(kinds))).run()
 
 
@@ -74,4 +94,4 @@ def live(written: Mapping[str, Any], environment: Mapping[str, str], folder: str
     postgresql.open_store = functools.partial(postgresql.open_store, timing=timing)  # type: ignore[assignment]
     with (Path(folder) / "log").open("a", buffering=1) as file:
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(file))
-        asyncio.run(work(settings.Settings.model_validate(written), Path(folder) / "lines"))
+        asyncio.run(work(settings.Settings.model_validate(written), Path(folder)))
