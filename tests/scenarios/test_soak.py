@@ -93,33 +93,50 @@ class Crew:
 
     @contextlib.asynccontextmanager
     async def frozen(self, store: stores.Store) -> AsyncIterator[None]:
-        """One of them until it was taken for dead; then it goes on in the middle of what it was doing."""
-        self.stopped = victim = random.choice(self.alive)
-        assert victim.pid is not None
+        """One of them just before it does something, until that was done by another. Then it goes on where it was."""
         async with asyncio.timeout(PATIENCE):
-            while not await self._lives(store, victim.pid):  # noqa: ASYNC110 - it was born a moment ago
-                await asyncio.sleep(0.05)
-            os.kill(victim.pid, signal.SIGSTOP)
+            victim, line = await self._stopped_in_the_middle()
             while await self._lives(store, victim.pid):  # noqa: ASYNC110 - the others find it out
                 await asyncio.sleep(0.05)
+            while line not in self.lines():  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
         yield
+        assert victim.pid is not None
         os.kill(victim.pid, signal.SIGCONT)
         self.stopped = None
 
+    async def _stopped_in_the_middle(self) -> tuple[Process, str]:
+        while True:
+            for victim in self.alive:
+                if victim.pid is not None and workers.about_to_write(self.folder, victim.pid):
+                    os.kill(victim.pid, signal.SIGSTOP)
+                    line = workers.about_to_write(self.folder, victim.pid)
+                    if line is not None and line not in self.lines():
+                        self.stopped = victim
+                        return victim, line
+                    os.kill(victim.pid, signal.SIGCONT)
+            await asyncio.sleep(0.005)
+
     @staticmethod
-    async def _lives(store: stores.Store, pid: int) -> bool:
+    async def _lives(store: stores.Store, pid: int | None) -> bool:
         return any(f"pid {pid} " in one.about for one in await store.register.list())
+
+    def lines(self) -> list[str]:
+        return (self.folder / "lines").read_text().splitlines()
 
     async def dismiss(self) -> None:
         for process in self.alive:
             process.kill()
             await asyncio.to_thread(process.join)
 
-    async def goes_on(self, most: int) -> None:
-        """Let the lines go one further, until something more has happened: some requests of Azure, or some lines."""
-        wanted = self._happened() + random.randint(1, most)
+    def next_round(self) -> None:
+        """Let the lines go one further."""
         with (self.folder / "rounds").open("a") as rounds:
             rounds.write("+")
+
+    async def until_more(self, most: int) -> None:
+        """Until something more has happened: some requests of Azure, or some lines."""
+        wanted = self._happened() + random.randint(1, most)
         async with asyncio.timeout(PATIENCE):
             while self._happened() < wanted:  # noqa: ASYNC110 - other processes do it
                 await asyncio.sleep(0.005)
@@ -214,9 +231,13 @@ async def torment(crew: Crew, store: stores.Store) -> None:
     """Kill whenever something has happened since the last time; now and then freeze one until it was taken over."""
     freezes = set(range(2, KILLS, KILLS // FREEZES)) if crew.size > 1 else set()
     for number in range(KILLS):
-        await crew.goes_on(LINES - 1)
-        await asyncio.sleep(random.uniform(0, 0.1))  # it may just be writing what came of it
-        async with crew.frozen(store) if number in freezes else contextlib.nullcontext():
+        crew.next_round()
+        if number in freezes:
+            async with crew.frozen(store):
+                await crew.kill()
+        else:
+            await crew.until_more(LINES - 1)
+            await asyncio.sleep(random.uniform(0, 0.1))  # it may just be writing what came of it
             await crew.kill()
 
 

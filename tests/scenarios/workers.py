@@ -8,10 +8,11 @@ unseen, and a line written twice does not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -42,6 +43,21 @@ LINES = playbooks.Playbook(
 )  # fmt: skip
 
 
+@contextlib.contextmanager
+def in_hand(folder: Path, line: str) -> Iterator[None]:
+    """Tell that this process is about to write that line."""
+    told = folder / f"{os.getpid()} is about to write {line.replace('/', ' ')}"
+    told.touch()
+    yield
+    told.unlink()
+
+
+def about_to_write(folder: Path, pid: int | None) -> str | None:
+    """A line that the process is about to write at this moment."""
+    found = next(folder.glob(f"{pid} is about to write *"), None)
+    return "/".join(found.name.split()[-2:]) if found else None
+
+
 class Line:
     """A step that must be done once, and can be looked up."""
 
@@ -52,10 +68,12 @@ class Line:
         self._file = file
 
     async def execute(self, ctx: doors.Context) -> runs.Outcome:
-        await asyncio.sleep(random.uniform(0, 0.3))
-        ctx.check()
-        with self._file.open("a") as file:
-            file.write(f"{ctx.run.id}/{ctx.step.id}\n")
+        line = f"{ctx.run.id}/{ctx.step.id}"
+        with in_hand(self._file.parent, line):
+            await asyncio.sleep(random.uniform(0, 0.3))
+            ctx.check()
+            with self._file.open("a") as file:
+                file.write(f"{line}\n")
         await asyncio.sleep(random.uniform(0, 0.2))
         return runs.Done(output={})
 
