@@ -110,10 +110,10 @@ class Crew:
             for victim in self.alive:
                 if victim.pid is not None and workers.about_to_write(self.folder, victim.pid):
                     os.kill(victim.pid, signal.SIGSTOP)
-                    line = workers.about_to_write(self.folder, victim.pid)
-                    if line is not None and line not in self.lines():
+                    left = set(workers.about_to_write(self.folder, victim.pid)) - set(self.lines())
+                    if left:
                         self.stopped = victim
-                        return victim, line
+                        return victim, left.pop()
                     os.kill(victim.pid, signal.SIGCONT)
             await asyncio.sleep(0.005)
 

@@ -48,14 +48,15 @@ def in_hand(folder: Path, line: str) -> Iterator[None]:
     """Tell that this process is about to write that line."""
     told = folder / f"{os.getpid()} is about to write {line.replace('/', ' ')}"
     told.touch()
-    yield
-    told.unlink()
+    try:
+        yield
+    finally:
+        told.unlink()
 
 
-def about_to_write(folder: Path, pid: int | None) -> str | None:
-    """A line that the process is about to write at this moment."""
-    found = next(folder.glob(f"{pid} is about to write *"), None)
-    return "/".join(found.name.split()[-2:]) if found else None
+def about_to_write(folder: Path, pid: int | None) -> list[str]:
+    """The lines that the process is about to write at this moment."""
+    return ["/".join(found.name.split()[-2:]) for found in folder.glob(f"{pid} is about to write *")]
 
 
 class Line:
@@ -70,11 +71,11 @@ class Line:
     async def execute(self, ctx: doors.Context) -> runs.Outcome:
         line = f"{ctx.run.id}/{ctx.step.id}"
         with in_hand(self._file.parent, line):
-            await asyncio.sleep(random.uniform(0, 0.3))
+            await asyncio.sleep(random.uniform(0, 0.25))
             ctx.check()
             with self._file.open("a") as file:
                 file.write(f"{line}\n")
-        await asyncio.sleep(random.uniform(0, 0.2))
+        await asyncio.sleep(random.uniform(0, 0.15))
         return runs.Done(output={})
 
     async def reconcile(self, ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
@@ -94,7 +95,7 @@ class Pace:
     async def execute(self, ctx: doors.Context) -> runs.Outcome:
         if self._rounds.stat().st_size > int(ctx.step.id[1:]):
             return runs.Done(output={})
-        return runs.Wait(until=ctx.now + timedelta(seconds=0.3), topic="pace")
+        return runs.Wait(until=ctx.now + timedelta(seconds=0.2), topic="pace")
 
 
 async def work(config: settings.Settings, folder: Path) -> None:
