@@ -40,7 +40,10 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@/postgres?host={self._site.sockets}"
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self._site.sockets}"
 
     def place(self) -> places.Place:
         """A schema that nobody has used yet."""

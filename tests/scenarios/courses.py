@@ -12,7 +12,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,13 +20,17 @@ from typing import Any
 
 from responder.core import regions, restores, servers
 from responder.simulator import bulletins, server
-from responder.store import codec
+from responder.store import codec, postgresql
+from responder.store.postgresql import places
+from tests.contracts import postgresql_server
 from tests.scenarios import lives
 from tests.scenarios import night as nights
 
 PROJECT = Path(__file__).parents[2]
 MOTHERS = 2
 NO_FATE = ("", 0)
+ALL_FATES, A_FATE_OF_EACH_KIND = "all", "each"
+"""Of the moments to die at."""
 EXHAUSTIVE = os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz"
 """With the moments, too, that are known to be the same as others."""
 DONE = {"PUT": 0, "PATCH": 0, "DELETE": 0, "SET": 0, "CNAME": 0}
@@ -117,6 +121,38 @@ BY_HAND = {
 }  # fmt: skip
 
 
+class Files:
+    """Every life's store is a file in its folder."""
+
+    async def prepare(self, name: str, folder: Path) -> dict[str, Any]:
+        """The settings of a store for this server, with nothing in it."""
+        return {"path": str(folder / "store.sqlite3")}
+
+    async def clear(self, name: str) -> None:
+        """Its last life is over. The folder goes with all others."""
+
+
+class Databases:
+    """Every life's store is a database of its own, a copy of one in which the schema was made."""
+
+    def __init__(self, server: postgresql_server.Server) -> None:
+        self._server = server
+        self._made = False
+
+    async def prepare(self, name: str, folder: Path) -> dict[str, Any]:
+        if not self._made:
+            self._made = True
+            await self._server.ask("CREATE DATABASE pattern")
+            store = await postgresql.open_store(places.Place(url=self._server.url_of("pattern")))
+            await store.close()
+        await self._server.ask(f"CREATE DATABASE {name} TEMPLATE pattern STRATEGY file_copy")
+        (folder / "url").write_text(self._server.url_of(name))
+        return {"url": {"file": str(folder / "url")}}
+
+    async def clear(self, name: str) -> None:
+        await self._server.ask(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 class Mother:
     """A process that gives birth to lives, one at a time."""
 
@@ -154,12 +190,12 @@ async def living(sim: server.Simulator) -> AsyncIterator[list[Mother]]:
 class Stage:
     """One course, played by as many servers as there are moments to die at."""
 
-    def __init__(self, course: Course, sim: server.Simulator, folder: Path) -> None:
-        self._course, self._sim, self._folder = course, sim, folder
+    def __init__(self, course: Course, sim: server.Simulator, folder: Path, stores: Files | Databases) -> None:
+        self._course, self._sim, self._folder, self._stores = course, sim, folder, stores
         self._now = datetime.now(UTC).replace(microsecond=0)
         self._used = 0
 
-    def order(self, fate: tuple[str, int] | None = NO_FATE) -> dict[str, Any]:
+    async def order(self, fate: tuple[str, int] | None = NO_FATE) -> dict[str, Any]:
         """A life for a server that had none yet. Without a fate it is the mother's own."""
         name = name_of(self._used)
         self._used += 1
@@ -168,7 +204,7 @@ class Stage:
         groups = {"westeurope": "rg-recovery-europe", nights.PAIR: "rg-recovery"} if self._course.groups else {}
         login = {"user": "admin", "password": {"env": "PATH"}} if self._course.login else {}
         config = nights.written_settings(
-            self._sim, folder / "store.sqlite3", event_hubs=[], channels=[],
+            self._sim, folder, event_hubs=[], channels=[],
             restore={"resource_groups": groups, "poll": "10s"},
             probes={"fresh": "30d", "timeout": "1s"},
             postgres={"address_book": str(self._sim.address_book), **login},
@@ -180,7 +216,7 @@ class Stage:
             "folder": str(folder),
             "name": name,
             "now": self._now.isoformat(),
-            "settings": config,
+            "settings": {**config, "store": await self._stores.prepare(name, folder)},
             "server": self._described(name),
             "event": self._bulletin(),
             "resolution": self._bulletin(over=True) if self._course.resolved else None,
@@ -195,6 +231,9 @@ class Stage:
             "step_minutes": 65,
             "fate": fate,
         }
+
+    async def clear(self, order: Mapping[str, Any]) -> None:
+        await self._stores.clear(order["name"])
 
     def ended(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """How it ended, as the last life saw it and as Azure did."""
@@ -265,6 +304,17 @@ def last_words(order: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def one_of_each(fates: Iterable[tuple[str, int]], met: Sequence[str], by: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """The first of those that die in the same way in the same function of the store, or request of Azure."""
+    known = set()
+    for what, count in fates:
+        places = [number for number, each in enumerate(met) if each == what]
+        kind = (what, by[places[count - 1]])
+        if kind not in known:
+            known.add(kind)
+            yield what, count
+
+
 def fates_of(met: Sequence[str], *, everywhere: bool) -> Iterator[tuple[str, int]]:
     """Every moment to die at, given what a life met.
 
@@ -296,7 +346,7 @@ def name_of(number: int) -> str:
     return f"s{number:03}"
 
 
-async def kill_at_every_write(course: Course, memory: Path) -> None:
+async def kill_at_every_write(course: Course, memory: Path, stores: Files | Databases, which: str = ALL_FATES) -> None:
     """Play a course once undisturbed, and then killed at every moment that was met: the same end, and nothing twice."""
     names = [name_of(number) for number in range(250)]
     described = [nights.a_server(name, course.region, **course.server) for name in names]
@@ -306,23 +356,27 @@ async def kill_at_every_write(course: Course, memory: Path) -> None:
         sim.world.data = nights.Harbour(sim.world.now)
         await sim.world.start()
         await sim.world.take_region_down(nights.EAST)
-        stage = Stage(course, sim, memory)
+        stage = Stage(course, sim, memory, stores)
 
         for mother in mothers:
-            assert await mother.live(stage.order(None)) == lives.SURVIVED
-        undisturbed = stage.order()
+            assert await mother.live(await stage.order(None)) == lives.SURVIVED
+        undisturbed = await stage.order()
         assert await mothers[0].live(undisturbed) == lives.SURVIVED
         expected = stage.ended(undisturbed)
         assert expected["wrote"] == course.does
-        fates = list(fates_of(last_words(undisturbed)["met"], everywhere=course.everywhere))
+        said = last_words(undisturbed)
+        fates = list(fates_of(said["met"], everywhere=course.everywhere))
+        if which == A_FATE_OF_EACH_KIND:
+            fates = list(one_of_each(fates, said["met"], said["by"]))
 
         async def play(mother: Mother) -> None:
             while fates:
                 fate = fates.pop()
-                order = stage.order(fate)
+                order = await stage.order(fate)
                 assert await mother.live(order) == -9, f"{fate} comes in every life"
                 assert await mother.live({**order, "fate": NO_FATE}) == lives.SURVIVED, f"the life after {fate}"
                 assert stage.ended(order) == expected, f"killed {fate}"
+                await stage.clear(order)
 
         async with asyncio.TaskGroup() as group:
             for mother in mothers:

@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import signal
-import sqlite3
 import sys
 import traceback
 from collections.abc import Callable
@@ -30,8 +29,9 @@ from responder import clock, playbook_files, service, settings, steps
 from responder.azure import pipelines
 from responder.core import configurations, dumping, evidence, runs, servers
 from responder.flow import requests, watch
-from responder.store import codec, embedded
+from responder.store import codec, database, embedded, instances, stores
 from responder.store import intake as rows
+from responder.store.postgresql import pools
 
 SURVIVED, NEVER_ENDED, BROKE = 0, 3, 4
 _MOST_TURNS = 60
@@ -58,43 +58,84 @@ class Fate:
     def __init__(self, what: str = "", number: int = 0) -> None:
         self._what, self._number = what, number
         self.met: list[str] = []
+        self.by: list[str] = []
+        """Which function of the store wrote, or which request it was."""
 
-    def meet(self, what: str) -> None:
+    def meet(self, what: str, by: str) -> None:
         self.met.append(what)
+        self.by.append(by)
         if what == self._what and self.met.count(what) == self._number:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def arm(self) -> None:
         """From now on, in this process."""
-        transact, send = embedded.Database.execute_transaction, pipelines.Retries.send
-        fate = self
-
-        async def transact_or_die(self: embedded.Database, work: Callable[[sqlite3.Connection], Any]) -> Any:
-            changed = False
-
-            def until_commit(connection: sqlite3.Connection) -> Any:
-                nonlocal changed
-                before = connection.total_changes
-                answer = work(connection)
-                changed = connection.total_changes > before
-                if changed:
-                    fate.meet("before-commit")
-                return answer
-
-            answer = await transact(self, until_commit)
-            if changed:
-                fate.meet("after-commit")
-            return answer
+        send, fate = pipelines.Retries.send, self
+        for kind in (embedded.Database, pools.Database):
+            self._arm(kind)
 
         async def send_or_die(self: pipelines.Retries, request: Any) -> Any:
             answer = await send(self, request)
             method, url = request.http_request.method, request.http_request.url
             if method not in ("GET", "HEAD", "POST") or "/restart?" in url:  # other POSTs only ask
-                fate.meet("after-azure")
+                fate.meet("after-azure", method)
             return answer
 
-        embedded.Database.execute_transaction = transact_or_die  # type: ignore[method-assign]
         pipelines.Retries.send = send_or_die  # type: ignore[method-assign]
+
+    def _arm(self, kind: Any) -> None:
+        transact, fate = kind.execute_transaction, self
+
+        async def transact_or_die(self: database.Database, work: Callable[[Any], Any]) -> Any:
+            changed = False
+
+            def until_commit(connection: Any) -> Any:
+                nonlocal changed
+                seen = Seen(connection)
+                answer = work(seen)
+                changed = seen.changed
+                if changed:
+                    fate.meet("before-commit", work.__qualname__)
+                return answer
+
+            answer = await transact(self, until_commit)
+            if changed:
+                fate.meet("after-commit", work.__qualname__)
+            return answer
+
+        kind.execute_transaction = transact_or_die
+
+
+class Seen:
+    """A connection that notes whether anything was changed."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._before = getattr(connection, "total_changes", None)
+        self._changed = False
+
+    @property
+    def changed(self) -> bool:
+        if self._before is not None:  # SQLite counts itself
+            return bool(self._connection.total_changes > self._before)
+        return self._changed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *parameters: Any) -> Any:
+        answer = self._connection.execute(sql, *parameters)
+        if not sql.lstrip().upper().startswith("SELECT") and answer.rowcount > 0:
+            self._changed = True
+        return answer
+
+    def executemany(self, sql: str, parameters: Any) -> None:
+        self._changed = True
+        self._connection.executemany(sql, parameters)
+
+    def at_commit(self, script: str, items: Any) -> bool:
+        later: bool = self._connection.at_commit(script, items)
+        self._changed = self._changed or (later and bool(items))
+        return later
 
 
 class Life:
@@ -225,6 +266,7 @@ async def _live(order: dict[str, Any]) -> int:
     async with service.assembled(config) as parts:
         parts = replace(parts, doors=replace(parts.doors, dumps=Copier()))
         life = Life(parts, time, order)
+        await _bury(parts.store)
         if not await parts.store.estate.servers():
             await life.begin()
         if order["fate"] is not None:
@@ -232,10 +274,22 @@ async def _live(order: dict[str, Any]) -> int:
         for _ in range(_MOST_TURNS):
             await life.turn()
             if await life.over():
-                (folder / "end.json").write_text(json.dumps({"end": await life.summary(), "met": fate.met}))
+                (folder / "end.json").write_text(
+                    json.dumps({"end": await life.summary(), "met": fate.met, "by": fate.by})
+                )
                 return SURVIVED
             time.forward(timedelta(minutes=order["step_minutes"]))
     return NEVER_ENDED
+
+
+async def _bury(store: stores.Store) -> None:
+    """As time would: who was killed before us has no lease any more. A file has no other instances."""
+
+    def bury(connection: database.Connection) -> None:
+        connection.execute("UPDATE instances SET lease_until = '' WHERE id <> ?", (store.tenure.id,))
+        instances.sweep(connection)
+
+    await store.database.execute_transaction(bury)
 
 
 def _fork(order: dict[str, Any]) -> int:
