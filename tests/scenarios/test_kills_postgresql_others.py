@@ -1,0 +1,38 @@
+"""kill -9 at writes on the shared store: every other playbook, killed once in each kind of write; `make fuzz`: in all.
+
+A kind of write is a function of the store, or a request of Azure, and whether it was just before or just after. That
+every moment of every course is survived is tested on files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts import postgresql_server
+from tests.scenarios import courses
+
+WAITED_OUT = "waits until it is over"
+OTHERS = {
+    **(courses.RETURNING if courses.EXHAUSTIVE else {WAITED_OUT: courses.RETURNING[WAITED_OUT]}),
+    **courses.BY_HAND,
+}
+
+
+@pytest.fixture
+def databases() -> Iterator[courses.Databases]:
+    server = postgresql_server.Server()
+    yield courses.Databases(server)
+    server.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("course", OTHERS.values(), ids=OTHERS)
+async def test_killed_at_a_write_of_each_kind_it_ends_the_same_and_nothing_is_done_twice(
+    course: courses.Course, memory: Path, databases: courses.Databases
+) -> None:
+    which = courses.ALL_FATES if courses.EXHAUSTIVE else courses.A_FATE_OF_EACH_KIND
+    await courses.kill_at_every_write(course, memory, databases, which)
