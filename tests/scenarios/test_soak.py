@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from responder import service, settings
-from responder.core import audits, configurations, runs
+from responder.core import audits, configurations, errors, runs
 from responder.flow import auditing, requests
 from responder.simulator import server as simulators
 from responder.store import stores
@@ -190,9 +190,8 @@ def settings_of(sim: simulators.Simulator, folder: Path, database: postgresql_se
     return {**written, "store": store, "brakes": {"quarantine_after": 1000}}
 
 
-@pytest.mark.alone
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("size", "shared"), [(1, False), (1, True), (3, True)], ids=["one, SQLite", "one, PostgreSQL", "three, PostgreSQL"]
 )
@@ -200,6 +199,35 @@ async def test_killed_again_and_again_every_run_ends_and_every_effect_happens_on
     size: int, shared: bool, memory: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     database = request.getfixturevalue("database") if shared else None
+    async with performed(memory, monkeypatch, database, size) as (crew, store):
+        await torment(crew, store)
+        assert crew.killed == KILLS
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_with_connections_cut_and_postgresql_restarted_amid_runs_none_is_lost(
+    database: postgresql_server.Server, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with performed(memory, monkeypatch, database, 2) as (crew, _):
+        cut = 0
+        for number in range(KILLS):
+            crew.next_round()
+            await crew.until_more(LINES - 1)
+            if number in (6, 13):
+                await asyncio.to_thread(database.crash)
+                await asyncio.to_thread(database.start)
+            else:
+                cut += await database.terminate("")
+        assert cut > KILLS
+        assert all(process.is_alive() for process in crew.alive), "nobody has died of it"
+
+
+@contextlib.asynccontextmanager
+async def performed(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, database: postgresql_server.Server | None, size: int
+) -> AsyncIterator[tuple[Crew, stores.Store]]:
+    """So many instances carry out all runs. What happens to them is up to the test; at the end, all is well."""
     async with stage(memory) as sim:
         for name, value in sim.environment.items():
             monkeypatch.setenv(name, value)
@@ -212,19 +240,26 @@ async def test_killed_again_and_again_every_run_ends_and_every_effect_happens_on
         store = await stores.open_store(config.store, exclusive=False)
         try:
             crew.bear()
-            await torment(crew, store)
+            yield crew, store
             async with asyncio.timeout(PATIENCE):
-                while await store.runs.list(active_only=True):  # noqa: ASYNC110 - other processes do it
+                while await active(store):  # noqa: ASYNC110 - other processes do it
                     await asyncio.sleep(0.1)
             await crew.dismiss()
-            assert crew.killed == KILLS
             await assert_each_once(sim, store)
-            assert Counter((memory / "lines").read_text().split()) == {
+            assert Counter(crew.lines()) == {
                 f"line-{number:02}/s{step:02}": 1 for number in range(LINES) for step in range(KILLS)
             }
         finally:
             await crew.dismiss()
             await store.close()
+
+
+async def active(store: stores.Store) -> set[str]:
+    """The playbooks of the runs that have not ended."""
+    try:
+        return {run.playbook.name for run in await store.runs.list(active_only=True)}
+    except errors.StoreError:  # the database is away
+        return {"nobody knows"}
 
 
 async def torment(crew: Crew, store: stores.Store) -> None:
@@ -248,7 +283,7 @@ async def torment(crew: Crew, store: stores.Store) -> None:
 
 async def until_only_lines_are_left(store: stores.Store) -> None:
     async with asyncio.timeout(PATIENCE):
-        while {run.playbook.name for run in await store.runs.list(active_only=True)} != {"lines"}:  # noqa: ASYNC110
+        while await active(store) != {"lines"}:  # noqa: ASYNC110 - other processes do it
             await asyncio.sleep(0.1)
 
 
