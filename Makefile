@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 CONFIG ?= deploy/settings.example.yaml
 
-.PHONY: demo test check bench pages serve lock clean
+.PHONY: demo test fuzz check bench pages serve lock clean
 
 demo: $(VENV)/.run ## a region goes dark: the whole product on this machine, about a minute
 	@$(BIN)/responder demo
@@ -13,6 +13,9 @@ demo: $(VENV)/.run ## a region goes dark: the whole product on this machine, abo
 test: check ## everything: linters, types, arrows, all tests
 	$(BIN)/python -m pytest -m "not alone"
 	$(BIN)/python -m pytest tests/scenarios tests/cli -m alone --numprocesses=0
+
+fuzz: $(VENV)/.dev ## kill -9 at every moment of every course, on both stores: an hour
+	RESPONDER_TEST_PROFILE=fuzz $(BIN)/python -m pytest tests/scenarios -k "test_kills or soak" --timeout=3600 --numprocesses=2
 
 check: $(VENV)/.dev ## linters, types and the arrows between the rooms
 	$(BIN)/ruff check .
