@@ -116,16 +116,20 @@ def test_a_right_that_is_missing_is_named_with_its_place_and_its_role(
     assert "/servers/" not in text  # there is no Single Server
 
 
-def test_what_only_the_service_can_see_is_no_failure(responder: terminal.Responder, tmp_path: Path):
+def test_what_only_the_service_can_see_is_no_failure(
+    responder: terminal.Responder, here: dict[str, str], tmp_path: Path
+):
     web = "{token: {file: /run/credentials/none.service/api-token}, webhook_secret: {credential: webhook-secret}}"
     said = responder("check", "--json", "--config", terminal.settings_file(tmp_path, f"web: {web}\n"))
     found = {f["topic"]: f["verdict"] for f in said.json["findings"]}
     assert (found["web.token"], found["web.webhook_secret"]) == ("warning", "warning")
 
 
-def test_a_cloud_that_does_not_answer_is_one_failure_and_no_stack(
-    responder: terminal.Responder, here: dict[str, str], tmp_path: Path
+def test_a_cloud_that_does_not_answer_is_one_failure_and_its_json_is_alone_on_stdout(
+    here: dict[str, str], tmp_path: Path
 ):
-    gone = here | {"SIM_ARM_TLS": "https://localhost:9"}
-    code, found = look(responder, clouds.settings(tmp_path, gone))
-    assert (code, found.keys()) == (1, {"azure"})
+    """The log talks meanwhile: to stderr, or not at all."""
+    config = clouds.settings(tmp_path, here | {"SIM_ARM_TLS": "https://localhost:9"})
+    said = terminal.in_a_process("check", "--json", "--config", config, **here)
+    failed = [finding["topic"] for finding in said.json["findings"] if finding["verdict"] == "failed"]
+    assert (said.code, failed, "Traceback" in said.err) == (1, ["azure"], False), said

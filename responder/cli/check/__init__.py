@@ -38,10 +38,11 @@ def check(config: Path, as_json: bool) -> None:
 
 async def _look(config: Path, *, aloud: bool) -> list[checks.Finding]:
     """Everything that was found, in the order in which it was told."""
-    from responder import settings
+    from responder import logs, settings
     from responder.cli.check import beyond, here
 
     loaded = settings.load(config)
+    logs.configure("error")  # what is wrong is said in words
     found: list[checks.Finding] = []
 
     def tell(these: Sequence[checks.Finding]) -> None:
