@@ -134,6 +134,12 @@ def _print_story(found: dict[str, Any]) -> None:
     click.echo(f"{found['name']} in {found['outage']}. {found['score']}")
     if found["why"]:
         click.echo(f"Why it waited: {found['why']}")
+    for one in found["waits"][1:]:
+        click.echo(f"  then: {one['text']} (for {show.span(one['for_s'])})")
+    if found["now"]:
+        click.echo(f"Last decided: {found['now']['action']}, because")
+        for reason in found["now"]["reasons"]:
+            click.echo(f"  - {reason['text']}")
     click.echo("")
     for line in found["lines"]:
         click.echo(f"{line['at'][:10]} {line['at'][11:19]}  {line['kind']:<9} {line['text']}")

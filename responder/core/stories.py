@@ -5,7 +5,6 @@ Answers "why did mine wait?". Only retells what is stored; judges nothing itself
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,19 +48,37 @@ def tell(told: Told) -> list[Line]:
     return sorted(lines, key=lambda line: line.at)
 
 
-def why(decided: Sequence[decisions.Decision]) -> str | None:
-    """Why it waited longest, in a sentence; None when it never had to."""
-    spans: dict[str, timedelta] = {}
-    for decision, following in itertools.pairwise(decided):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """One reason why a server waited."""
+
+    id: str
+    text: str
+    """As it was last said."""
+    lasted: timedelta
+    """How long it was the weightiest of all."""
+
+    @property
+    def sentence(self) -> str:
+        """The reason, and how long it counted."""
+        return f"{self.text} (for {durations.show(self.lasted)})" if self.lasted else f"{self.text} (until now)"
+
+
+def waits(decided: Sequence[decisions.Decision], now: datetime) -> list[Wait]:
+    """Why it waited, the reason that counted longest first; empty when it never had to.
+
+    Args:
+        decided: oldest first.
+        now: up to when the last of them stands.
+    """
+    found: dict[str, Wait] = {}
+    ends = [*(following.at for following in decided[1:]), now][: len(decided)]
+    for decision, end in zip(decided, ends, strict=True):
         if decision.action in _WAITING and decision.reasons:
-            text = decision.reasons[0].text
-            spans[text] = spans.get(text, timedelta()) + (following.at - decision.at)
-    if decided and decided[-1].action in _WAITING and decided[-1].reasons:
-        spans.setdefault(decided[-1].reasons[0].text, timedelta())
-    if not spans:
-        return None
-    text, span = max(spans.items(), key=lambda item: item[1])
-    return f"{text} (for {durations.show(span)})" if span else f"{text} (until now)"
+            reason, before = decision.reasons[0], found.get(decision.reasons[0].id)
+            lasted = max(end - decision.at, timedelta()) + (before.lasted if before else timedelta())
+            found[reason.id] = Wait(id=reason.id, text=reason.text, lasted=lasted)
+    return sorted(found.values(), key=lambda one: one.lasted, reverse=True)
 
 
 _WAITING = (Action.WAIT, Action.HOLD, Action.ASK, Action.RESTORING)

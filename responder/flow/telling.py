@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from responder.core import errors, outages, scorecards, servers, stories
+from responder.core import decisions, errors, outages, scorecards, servers, stories
 from responder.flow import scores, views
 from responder.store import history, sqlite
 
 
 async def story(store: sqlite.Store, outage: outages.Outage, name: str, takes: timedelta, now: datetime) -> views.Json:
-    """What happened to one server in one outage: `why` it waited, `lines` in order of time, and its `score` in words.
+    """What happened to one server in one outage: `why` it waited, all its `waits` in order of weight, what counts
+    `now`, `lines` in order of time, and its `score` in words.
 
     Raises:
         InputError: `server.unknown` or `server.ambiguous`, among those that were decided about.
@@ -23,17 +24,26 @@ async def story(store: sqlite.Store, outage: outages.Outage, name: str, takes: t
     ]
     known = (await store.history.silences(outage.id)).get(server_id, ())
     told = stories.Told(name=shown, outage=outage, silences=known, decided=decided, made=made)
+    waits = stories.waits(decided, await store.outages.closed_at(outage.id) or now)
     judged = await scores.of_outage(store, outage, takes, now)
     score = next(one for one in judged if one.case.server == server_id)
     return {
         "server": server_id,
         "name": shown,
         "outage": outage.id,
-        "why": stories.why(decided),
+        "why": waits[0].sentence if waits else None,
+        "waits": [{"id": one.id, "text": one.text, "for_s": one.lasted.total_seconds()} for one in waits],
+        "now": _now(decided[-1]) if decided else None,
         "score": scorecards.words(score),
         "verdict": score.verdict.value,
         "lines": [{"at": views.time(line.at), "kind": line.kind, "text": line.text} for line in stories.tell(told)],
     }
+
+
+def _now(decision: decisions.Decision) -> views.Json:
+    """What was last decided, with every reason in order of weight."""
+    reasons = [{"id": reason.id, "text": reason.text} for reason in decision.reasons]
+    return {"at": views.time(decision.at), "action": decision.action.value, "reasons": reasons}
 
 
 async def _find(store: sqlite.Store, outage: outages.Outage, name: str) -> tuple[servers.ServerId, str]:

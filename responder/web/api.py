@@ -9,7 +9,7 @@ from aiohttp import web
 
 from responder import clock
 from responder.core import controls, durations, errors, outages, runs
-from responder.flow import braking, plans, questions, reading, requests, views, workings
+from responder.flow import braking, plans, questions, reading, requests, telling, views, workings
 from responder.store import outages as rows
 from responder.web import desk, roles
 
@@ -65,10 +65,15 @@ class Api:
         return await views.incidents(self._store)
 
     async def incident(self, request: web.Request) -> views.Json:
-        """One outage with a page of its servers: `?limit=500&offset=0&action=start-restore`."""
+        """One outage with a page of its servers: `?limit=500&offset=0&action=start-restore`; with `?server=NAME` the
+        story of that one: why it waited, in order of weight, and what was seen, decided, done and said."""
         outage = await self._store.outages.get(outages.OutageId(request.match_info["id"]))
         if outage is None:
             raise web.HTTPNotFound(reason="There is no such incident.")
+        server = request.query.get("server")
+        if server is not None:
+            takes = self._desk.config.policy().timing.cutover
+            return await telling.story(self._store, outage, server, takes, clock.now())
         return await views.incident(self._store, outage, _page(request))
 
     async def inventory(self, _: web.Request) -> views.Json:

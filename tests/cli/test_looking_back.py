@@ -92,6 +92,9 @@ def test_why_did_mine_wait(responder: terminal.Responder, config: Path):
     assert "Why it waited: No tolerance is declared" in shown.out
     told = responder("incidents", "show", "QX3L", "--server", "orders", "--config", config, "--json").json
     assert "The copy is ready" in told["why"]
+    spans = [one["for_s"] for one in told["waits"]]
+    assert (spans == sorted(spans, reverse=True), told["waits"][0]["text"] in told["why"]) == (True, True)
+    assert told["now"]["reasons"]
     assert [line["at"] for line in told["lines"]] == sorted(line["at"] for line in told["lines"])
     assert {line["kind"] for line in told["lines"]} == {"outage", "probe", "decision"}
     assert any("Would have cut over" in line["text"] for line in told["lines"])

@@ -148,6 +148,18 @@ async def test_the_inventory_and_the_incidents_are_listed(api: Api):
     assert (status, found["servers"]) == (200, [])
 
 
+async def test_an_owner_is_told_why_a_server_waits_in_order_of_weight(api: Api):
+    outage = samples.outage()
+    await api.store.outages.put([outage])
+    await api.store.outages.put_decisions([samples.decided("orders", action=decisions.Action.WAIT)])
+    status, found = await api.get(f"/api/v1/incidents/{outage.id}?server=orders")
+    decision = samples.decided("orders", action=decisions.Action.WAIT)[0]
+    assert status == 200
+    assert [one["id"] for one in found["waits"]] == [decision.reasons[0].id]
+    assert [one["text"] for one in found["now"]["reasons"]] == [reason.text for reason in decision.reasons]
+    assert (await api.get(f"/api/v1/incidents/{outage.id}?server=nobody"))[0] == 400
+
+
 async def test_the_open_approvals_are_listed_with_who_may_answer(api: Api):
     assert await api.get("/api/v1/approvals") == (200, {"approvals": [], "more": False})
     outage = samples.outage()
