@@ -276,6 +276,10 @@ def test_the_status_page_is_addressed_to_nobody_and_starts_nothing() -> None:
         1770775800,
         1770775800000,
         639063726000000000,
+        "2/11/2026 2:10:00 AM",
+        "02/11/2026 02:10",
+        "2/11/2026 2:10:00 AM +00:00",
+        "2/10/2026 9:10:00 pm -05:00",
     ],
 )
 def test_times_come_in_many_forms(value: Any) -> None:
@@ -285,7 +289,8 @@ def test_times_come_in_many_forms(value: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [None, "", "soon", "0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.9999999Z", True, 0, -1,
-     float("inf"), float("nan"), "1" * 20, "2026-02-30T00:00:00Z", {}, []],
+     float("inf"), float("nan"), "1" * 20, "2026-02-30T00:00:00Z", "13/13/2026 1:00:00 AM",
+     "1/1/2026 25:00", {}, []],
 )  # fmt: skip
 def test_what_is_no_time_is_none(value: Any) -> None:
     assert fields.time(value) is None

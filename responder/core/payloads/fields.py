@@ -133,10 +133,10 @@ def time(value: object) -> datetime | None:
 
     No zone means UTC. Three to seven fraction digits occur. Resource Graph's raw encoding is not documented
     (Microsoft's own queries wrap it in `todatetime(tolong(...))` or compare it as it is): ISO, epoch and .NET ticks
-    are read.
+    are read, and what .NET writes by default: `3/29/2017 3:43:21 PM`, month first, as captures of 2017 show.
     """
     try:
-        found = _number(number) if (number := _as_number(value)) is not None else _iso(value)
+        found = _number(number) if (number := _as_number(value)) is not None else _written(value)
         if found is None:
             return None
         moment = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
@@ -152,8 +152,22 @@ def _as_number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _iso(value: object) -> datetime | None:
-    return datetime.fromisoformat(value.strip().upper()) if isinstance(value, str) and len(value) <= 64 else None
+_INVARIANT = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{2})(?::(\d{2}))?(?: ([AP])M)?(?: ?(Z|[+-]\d{2}:\d{2}))?"
+)
+
+
+def _written(value: object) -> datetime | None:
+    if not isinstance(value, str) or len(value) > 64:
+        return None
+    text = value.strip().upper()
+    if (match := _INVARIANT.fullmatch(text)) is None:
+        return datetime.fromisoformat(text)
+    month, day, year, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    half, zone = match[7], match[8] or "Z"
+    if half is not None:
+        hour = hour % 12 + (12 if half == "P" else 0)
+    return datetime.fromisoformat(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{zone}")
 
 
 def _number(value: float) -> datetime | None:
