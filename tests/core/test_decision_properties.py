@@ -119,7 +119,23 @@ def situations(draw: st.DrawFn) -> tuple[decisions.Facts, datetime]:
         pair_impaired=draw(st.sampled_from([False, False, True])),
         consent=draw(st.sampled_from([None, None, cases.yes(), cases.yes(2), cases.yes(50), cases.no()])),
     )
-    return facts, now
+    return (_plain(facts, now) if draw(st.booleans()) else facts), now
+
+
+def _plain(facts: decisions.Facts, now: datetime) -> decisions.Facts:
+    """A server that is down in an outage of its region and could be geo-restored: where most obstacles are drawn at
+    once, few situations come as far as the decision to start a copy."""
+    return replace(
+        facts,
+        server=cases.server(storage_gb=facts.server.storage_gb),
+        outage=outage(impact_start=at(0)),
+        health=down(now, since=now - timedelta(hours=1)),
+        vantages={},
+        zonal=False,
+        replicas=(),
+        offer=None,
+        pair_impaired=False,
+    )
 
 
 @given(situations())
