@@ -94,15 +94,24 @@ class Fate:
                 answer = work(seen)
                 changed = seen.changed
                 if changed:
-                    fate.meet("before-commit", work.__qualname__)
+                    fate.meet("before-commit", _writer(work))
                 return answer
 
             answer = await transact(self, until_commit)
             if changed:
-                fate.meet("after-commit", work.__qualname__)
+                fate.meet("after-commit", _writer(work))
             return answer
 
         kind.execute_transaction = transact_or_die
+
+
+def _writer(work: Callable[[Any], Any]) -> str:
+    """Which function of the store it is, and of a run's write, the step and what is written of it."""
+    for cell in work.__closure__ or ():
+        record = getattr(cell.cell_contents, "record", None)
+        if isinstance(record, runs.StepRecord):
+            return f"{work.__qualname__} {record.id} {record.state}"
+    return work.__qualname__
 
 
 class Seen:

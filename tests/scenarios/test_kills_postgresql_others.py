@@ -1,8 +1,4 @@
-"""kill -9 at writes on the shared store: every other playbook, killed once in each kind of write; `make fuzz`: in all.
-
-A kind of write is a function of the store, or a request of Azure, and whether it was just before or just after. That
-every moment of every course is survived is tested on files.
-"""
+"""kill -9 at writes on the shared store, as `test_kills_postgresql`: the other playbooks."""
 
 from __future__ import annotations
 
