@@ -29,7 +29,7 @@ from tests.scenarios import night as nights
 PROJECT = Path(__file__).parents[2]
 MOTHERS = 2
 NO_FATE = ("", 0)
-ALL_FATES, A_FATE_OF_EACH_KIND = "all", "each"
+ALL_FATES, A_FATE_OF_EACH_STEP, A_FATE_OF_EACH_KIND = "all", "step", "kind"
 """Of the moments to die at."""
 EXHAUSTIVE = os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz"
 """With the moments, too, that are known to be the same as others."""
@@ -366,8 +366,10 @@ async def kill_at_every_write(course: Course, memory: Path, stores: Files | Data
         assert expected["wrote"] == course.does
         said = last_words(undisturbed)
         fates = list(fates_of(said["met"], everywhere=course.everywhere))
-        if which == A_FATE_OF_EACH_KIND:
+        if which == A_FATE_OF_EACH_STEP:
             fates = list(one_of_each(fates, said["met"], said["by"]))
+        elif which == A_FATE_OF_EACH_KIND:  # whatever the step
+            fates = list(one_of_each(fates, said["met"], [by.split()[0] for by in said["by"]]))
 
         async def play(mother: Mother) -> None:
             while fates:

@@ -14,6 +14,9 @@ import pytest
 from tests.contracts import postgresql_server
 from tests.scenarios import courses
 
+LASTS = "waits, then restores, then cuts over"
+COURSES = courses.CUT_OVER if courses.EXHAUSTIVE else {LASTS: courses.CUT_OVER[LASTS]}
+
 
 @pytest.fixture
 def databases() -> Iterator[courses.Databases]:
@@ -24,9 +27,9 @@ def databases() -> Iterator[courses.Databases]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("course", courses.CUT_OVER.values(), ids=courses.CUT_OVER)
+@pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
 async def test_killed_at_a_write_of_each_kind_it_ends_the_same_and_nothing_is_done_twice(
     course: courses.Course, memory: Path, databases: courses.Databases
 ) -> None:
-    which = courses.ALL_FATES if courses.EXHAUSTIVE else courses.A_FATE_OF_EACH_KIND
+    which = courses.ALL_FATES if courses.EXHAUSTIVE else courses.A_FATE_OF_EACH_STEP
     await courses.kill_at_every_write(course, memory, databases, which)

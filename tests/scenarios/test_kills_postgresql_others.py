@@ -1,4 +1,4 @@
-"""kill -9 at writes on the shared store, as `test_kills_postgresql`: the other playbooks."""
+"""kill -9 at writes on the shared store, as `test_kills_postgresql`: the other playbooks, whatever the step."""
 
 from __future__ import annotations
 
