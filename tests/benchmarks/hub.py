@@ -68,7 +68,7 @@ async def _ours(env: Mapping[str, str], events: int) -> measures.Sample:
     with tempfile.TemporaryDirectory(prefix="responder-bench-") as folder:
         # A new store knows no checkpoint, so every turn reads the hub from its beginning.
         store = await sqlite.open_store(Path(folder) / "store.db")
-        accept = service._accept(intake.Intake(store.intake, wakes.Wake()))
+        accept = service.accept(intake.Intake(store.intake, wakes.Wake()))
 
         async def counted(hub: str, partition: str, messages: list[event_hub.Message]) -> None:
             count.begin()

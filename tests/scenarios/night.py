@@ -294,7 +294,7 @@ class Night:
         async with contextlib.AsyncExitStack() as stack:
             parts = await stack.enter_async_context(service.assembled(self.config))
             door = intake.Intake(parts.store.intake, parts.wakes["assess"])
-            ways = service._ways(self.config.channels)
+            ways = service.ways_of(self.config.channels)
             for way in ways:
                 stack.push_async_callback(way.close)
             probes = self.config.probes
@@ -322,7 +322,7 @@ class Night:
     @contextlib.asynccontextmanager
     async def hearing_the_hub(self) -> AsyncIterator[None]:
         """The daemon reads its event hubs meanwhile, by the real SDK."""
-        sources = service._hubs(self.daemon.parts, self.daemon.door)
+        sources = service.hubs(self.daemon.parts, self.daemon.door)
         tasks = [asyncio.create_task(source.run(), name=f"hub {source.name}") for source in sources]
         try:
             yield

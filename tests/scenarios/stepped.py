@@ -77,7 +77,7 @@ def shift_the_machine(file: Path) -> None:
 async def live(order: dict[str, Any]) -> None:
     store = await stores.open_store(settings.Store.model_validate(order["store"]), role=stores.Role.DAEMON)
     try:
-        bells = service._wakes(store.tenure)  # and go by the store's clock, if it has one
+        bells = service.bells(store.tenure)  # and go by the store's clock, if it has one
         kinds: Any = {
             "ledger": workers.Ledger(Path(order["ledger"])),
             "wait": Wait(Path(order["waiting"]), Path(order["early"])),
