@@ -79,7 +79,7 @@ async def live(order: dict[str, Any]) -> None:
     try:
         bells = service.bells(store.tenure)  # and go by the store's clock, if it has one
         kinds: Any = {
-            "ledger": workers.Ledger(Path(order["ledger"])),
+            "ledger": workers.Line(Path(order["ledger"])),
             "wait": Wait(Path(order["waiting"]), Path(order["early"])),
         }
         plenty = brakes.Policy(caps=brakes.Caps(per_subscription=1000, per_region=1000), quarantine_after=1000)
