@@ -81,7 +81,7 @@ def compute(
         early = max(notice, min(impact_start + timing.grace, start_by))
         if tolerance.max_copy is not None:  # an early copy is insurance; its price is bounded, the deadline is not
             early = max(early, min(start_by, cut_over_at - tolerance.max_copy))
-        start_at = min(early, max(start_by, notice))
+        start_at = min(early, start_by)  # who pays for insurance never starts later than who does not
     return Deadlines(must_serve_by=must_serve_by, start_by=start_by, start_at=start_at, cut_over_at=cut_over_at)
 
 

@@ -1,7 +1,7 @@
 """kill -9 at writes on the shared store: an outage that lasts. Once in each kind of write; `make fuzz`: in all.
 
-A kind of write is a function of the store with the step and the state it writes of it, or a request of Azure, and
-whether it was just before or just after. That every moment of every course is survived is tested on files.
+A kind of write is a function of the store, or a request of Azure, and whether it was just before or just after. That
+every moment of every course is survived is tested on files.
 """
 
 from __future__ import annotations
@@ -31,5 +31,5 @@ def databases() -> Iterator[courses.Databases]:
 async def test_killed_at_a_write_of_each_kind_it_ends_the_same_and_nothing_is_done_twice(
     course: courses.Course, memory: Path, databases: courses.Databases
 ) -> None:
-    which = courses.ALL_FATES if courses.EXHAUSTIVE else courses.A_FATE_OF_EACH_STEP
+    which = courses.ALL_FATES if courses.EXHAUSTIVE else courses.A_FATE_OF_EACH_KIND
     await courses.kill_at_every_write(course, memory, databases, which)
