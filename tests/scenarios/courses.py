@@ -33,6 +33,8 @@ ALL_FATES, A_FATE_OF_EACH_STEP, A_FATE_OF_EACH_KIND = "all", "step", "kind"
 """Of the moments to die at."""
 EXHAUSTIVE = os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz"
 """With the moments, too, that are known to be the same as others."""
+EVERY_STEP = ALL_FATES if EXHAUSTIVE else A_FATE_OF_EACH_STEP
+"""Each write of each step, before and after; the same write met once more (another poll) only in `make fuzz`."""
 DONE = {"PUT": 0, "PATCH": 0, "DELETE": 0, "SET": 0, "CNAME": 0}
 
 

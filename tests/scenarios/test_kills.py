@@ -1,7 +1,7 @@
 """kill -9 at every write: an outage that lasts.
 
-The second course is the first one with the steps of a newer copy in it: once in each kind of write of each step, as its
-other moments are known; `make fuzz`: in all.
+In the first course at every moment. The second is the first one with the steps of a newer copy in it: at each write of
+each step, once; `make fuzz`: at every moment.
 """
 
 from __future__ import annotations
@@ -19,6 +19,5 @@ from tests.scenarios import courses
 async def test_killed_at_any_write_it_ends_the_same_and_nothing_is_done_twice(
     course: courses.Course, memory: Path
 ) -> None:
-    known = course.spell_at and not courses.EXHAUSTIVE
-    which = courses.A_FATE_OF_EACH_STEP if known else courses.ALL_FATES
+    which = courses.EVERY_STEP if course.spell_at else courses.ALL_FATES
     await courses.kill_at_every_write(course, memory, courses.Files(), which)

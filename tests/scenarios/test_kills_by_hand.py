@@ -1,4 +1,4 @@
-"""kill -9 at every write: the runs that somebody starts by hand."""
+"""kill -9 at each write of each step: the runs that somebody starts by hand."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ from tests.scenarios import courses
 async def test_killed_at_any_write_it_ends_the_same_and_nothing_is_done_twice(
     course: courses.Course, memory: Path
 ) -> None:
-    await courses.kill_at_every_write(course, memory, courses.Files())
+    await courses.kill_at_every_write(course, memory, courses.Files(), courses.EVERY_STEP)
