@@ -1,4 +1,4 @@
-"""kill -9 at writes on the shared store, as `test_kills_postgresql`: other playbooks, whatever the step; `make fuzz`: all."""
+"""kill -9 at writes on the shared store, as `test_kills_postgresql`: other playbooks; `make fuzz`: all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.contracts import postgresql_server
 from tests.scenarios import courses
 
 ALL = {**courses.RETURNING, **courses.BY_HAND}
-QUICK = ("waits until it is over", "a copy that was left behind is thrown away")
+QUICK = ("a copy that was left behind is thrown away",)
 OTHERS = ALL if courses.EXHAUSTIVE else {name: ALL[name] for name in QUICK}
 
 

@@ -190,11 +190,14 @@ def settings_of(sim: simulators.Simulator, folder: Path, database: postgresql_se
     return {**written, "store": store, "brakes": {"quarantine_after": 1000}}
 
 
+CREWS = {"one, SQLite": (1, False), "three, PostgreSQL": (3, True)}
+if courses.EXHAUSTIVE:
+    CREWS["one, PostgreSQL"] = (1, True)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    ("size", "shared"), [(1, False), (1, True), (3, True)], ids=["one, SQLite", "one, PostgreSQL", "three, PostgreSQL"]
-)
+@pytest.mark.parametrize(("size", "shared"), CREWS.values(), ids=CREWS)
 async def test_killed_again_and_again_every_run_ends_and_every_effect_happens_once(
     size: int, shared: bool, memory: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
