@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+from responder.core import errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +45,15 @@ def write(path: Path, environment: Mapping[str, str], words: Words) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+_PORTS = range(20_000, 32_000)
+"""Below what Linux, macOS and Windows give to clients: nobody is handed one of these between our look and our use."""
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in random.sample(_PORTS, k=100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    text = f"None of a hundred ports between {_PORTS.start} and {_PORTS.stop} is free."
+    raise errors.RefusedError("port.none-free", text, remedy="End what listens on them, and try again.")

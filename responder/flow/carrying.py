@@ -104,7 +104,6 @@ class Carrying:
     ) -> runs.Run:
         """Begin the step or go on with it, unless its time is up, or its condition or a brake is against that."""
         record = records.get(step.id)
-        outputs = {id_: record.output for id_, record in records.items() if record.state is runs.StepState.DONE}
         gone = runs.overdue(run, record, clock.now())
         if gone is not None and record is not None:
             return await self._came_to(run, records, record, gone)
@@ -117,8 +116,8 @@ class Carrying:
             passed = await self._passed(run, step, records, known)
             if passed is not None:
                 return passed
-        elif step.id not in records and meaning.against(step, known, outputs):
-            return await self._skip(run, meaning.against(step, known, outputs))
+        elif step.id not in records and (why := meaning.against(step, known, _outputs(records))):
+            return await self._skip(run, why)
         stop = None if runs.under_way(record) else await self._gate.stop(run, step, said)
         # What was asked for and not seen to its end is looked at, and not asked for again.
         look = stop is not None and record is not None and record.state is runs.StepState.WAITING and bool(record.saved)
@@ -142,8 +141,7 @@ class Carrying:
         started = meaning.notice(run, "started", known, clock.now()) if not records else None
         if started is not None:
             await self._store.outbox.put([started])
-        outputs = {id_: one.output for id_, one in records.items() if one.state is runs.StepState.DONE}
-        why = meaning.against(step, known, outputs)
+        why = meaning.against(step, known, _outputs(records))
         return await self._skip(run, why) if why else None
 
     async def _values(self, run: runs.Run, records: Mapping[str, runs.StepRecord]) -> meaning.Values:
@@ -245,7 +243,7 @@ class Carrying:
             run=run,
             step=meaning.settled(step, self._kinds.declared.get(step.kind), record.given),
             record=record,
-            outputs={id_: one.output for id_, one in records.items() if one.state is runs.StepState.DONE},
+            outputs=_outputs(records),
             records=records,
             situation=await situations.gather(self._store, run, self._defaults, said),
             doors=self._doors,
@@ -342,6 +340,11 @@ class Carrying:
                 _log.warning("step.retries", **run.log_context(), after_s=after.total_seconds(), why=why)
             case runs.Fail(why=why):
                 _log.error("step.failed", **run.log_context(), why=why)
+
+
+def _outputs(records: Mapping[str, runs.StepRecord]) -> dict[str, Mapping[str, Any]]:
+    """What the steps that are done have put out."""
+    return {id_: record.output for id_, record in records.items() if record.state is runs.StepState.DONE}
 
 
 def _backs_off(run: runs.Run, record: runs.StepRecord | None) -> bool:

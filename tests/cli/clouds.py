@@ -54,6 +54,9 @@ def running(folder: Path, *arguments: object, environment: dict[str, str]) -> It
         )
         try:
             yield process
+        except BaseException:
+            print((folder / "err").read_text()[-4000:])  # pytest shows it where the test failed
+            raise
         finally:
             if process.poll() is None:
                 process.terminate()

@@ -18,9 +18,8 @@ from tests.contracts import postgresql_server
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgresql_server.Server]:
-    started = postgresql_server.Server()
-    yield started
-    started.remove()
+    with postgresql_server.running() as started:
+        yield started
 
 
 @pytest.fixture

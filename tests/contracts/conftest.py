@@ -24,9 +24,8 @@ def no_thread_left() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgresql_server.Server]:
     """A PostgreSQL of this session's own."""
-    started = postgresql_server.Server()
-    yield started
-    started.remove()
+    with postgresql_server.running() as started:
+        yield started
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +108,13 @@ class Server:
             "env": {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin", "HOME": str(self._site.home)},
             **identity,
         }
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Server]:
+    """A server for as long as the block runs; nothing is left of it."""
+    started = Server()
+    try:
+        yield started
+    finally:
+        started.remove()

@@ -132,9 +132,8 @@ class Stage:
 
 @pytest.fixture
 def server() -> Iterator[postgresql_server.Server]:
-    started = postgresql_server.Server()
-    yield started
-    started.remove()
+    with postgresql_server.running() as started:
+        yield started
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,7 @@
-"""kill -9 at writes on the shared store: an outage that lasts. Once in each kind of write; `make fuzz`: in all.
+"""kill -9 at writes on the shared store, once in each kind of write; `make fuzz`: in all, and in every course.
 
 A kind of write is a function of the store, or a request of Azure, and whether it was just before or just after. That
-every moment of every course is survived is tested on files.
+every step of every course is survived is tested on files.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import pytest
 from tests.contracts import postgresql_server
 from tests.scenarios import courses
 
-LASTS = "waits, then restores, then cuts over"
-COURSES = courses.CUT_OVER if courses.EXHAUSTIVE else {LASTS: courses.CUT_OVER[LASTS]}
+ALL = {**courses.CUT_OVER, **courses.RETURNING, **courses.BY_HAND}
+QUICK = ("waits, then restores, then cuts over", "a copy that was left behind is thrown away")
+COURSES = ALL if courses.EXHAUSTIVE else {name: ALL[name] for name in QUICK}
 
 
 @pytest.fixture
 def databases() -> Iterator[courses.Databases]:
-    server = postgresql_server.Server()
-    yield courses.Databases(server)
-    server.remove()
+    with postgresql_server.running() as server:
+        yield courses.Databases(server)
 
 
 @pytest.mark.slow

@@ -45,9 +45,8 @@ EXPECTED = {"drill": {"PUT": 1, "SET": 2, "DELETE": 1}, "point-in-time-restore":
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[postgresql_server.Server]:
-    started = postgresql_server.Server()
-    yield started
-    started.remove()
+    with postgresql_server.running() as started:
+        yield started
 
 
 def books() -> dict[str, str]:
