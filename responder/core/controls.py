@@ -113,7 +113,8 @@ class Standing:
     cancelled: runs.Signal | None = None
     paused: runs.Signal | None = None
     held: runs.Signal | None = None
-    """Somebody said hold, and nobody has said approve, go-now or release since."""
+    """Somebody said hold, and nobody has said approve, go-now or release since. Of several, the one that lasts
+    longest."""
     skips: Mapping[str, runs.Signal] = field(default_factory=dict)
     """Step id -> who passes it over."""
     hurried: Mapping[str, runs.Signal] = field(default_factory=dict)
@@ -139,12 +140,26 @@ def standing(signals: Sequence[runs.Signal]) -> Standing:
                 cancelled = None if word.payload.get("revived") else cancelled
                 skips[step_of(word)] = word
             case _T.HOLD:
-                held, hurried = word, {}
+                held, hurried = _longer(held, word), {}
             case _T.APPROVE | _T.RELEASE:
                 held = None
             case _T.GO_NOW:
                 held, hurried[step_of(word)] = None, word
     return Standing(cancelled=cancelled, paused=paused, held=held, skips=skips, hurried=hurried)
+
+
+def _longer(held: runs.Signal | None, word: runs.Signal) -> runs.Signal:
+    """Of two holds the one that lasts longer, so that nobody's shorter one ends another's. Of two alike the newer."""
+    if held is None:
+        return word
+    ends, other = _end(held), _end(word)
+    return word if other is None or (ends is not None and ends <= other) else held
+
+
+def _end(word: runs.Signal) -> datetime | None:
+    """When it is over by itself. `until` is taken away once that was seen to, and the word's payload keeps it."""
+    said = word.until or word.payload.get("until")
+    return datetime.fromisoformat(said) if isinstance(said, str) else said
 
 
 LAPSED = "responder (its time is over)"

@@ -40,8 +40,9 @@ class Act:
         self._busy: dict[runs.RunId, asyncio.Task[None]] = {}
         self._parking = parking.Parking(store)
         self._carrying = carrying.Carrying(
-            store, doors_, defaults, registry=registry, policy=policy or brakes.Policy(), strikes=self._parking.strikes
-        )
+            store, doors_, defaults, registry=registry, policy=policy or brakes.Policy(), strikes=self._parking.strikes,
+            cleared=self._cleared,
+        )  # fmt: skip
         self._stopping = False
 
     async def run(self) -> None:
@@ -76,7 +77,8 @@ class Act:
         run = await self._store.runs.claim(clock.now(), excluding=out, calm=brakes.SUSPECT)
         if run is None and self._suspect is None:
             run = await self._store.runs.claim(clock.now(), excluding=out)
-            self._suspect = run.id if run is not None else None
+            # One without strikes may have become due between the two.
+            self._suspect = run.id if run is not None and run.strikes > brakes.SUSPECT else None
         return run
 
     async def _next_wake(self) -> datetime | None:
@@ -92,8 +94,14 @@ class Act:
 
     def _left(self, id_: runs.RunId, _: asyncio.Task[None]) -> None:
         self._busy.pop(id_, None)
-        self._suspect = None if self._suspect == id_ else self._suspect
+        self._cleared(id_)
         self._wake.ring()
+
+    def _cleared(self, id_: runs.RunId) -> None:
+        """That run has left an outcome, or is out of our hands: the next suspect may be taken up."""
+        if self._suspect == id_:
+            self._suspect = None
+            self._wake.ring()
 
     async def _finish(self) -> None:
         self._stopping = True

@@ -12,7 +12,7 @@ import structlog
 
 from responder.core import announcements, brakes, controls, errors, outages, regions
 from responder.flow import requests
-from responder.store import stores
+from responder.store import apart, stores
 
 _log = structlog.get_logger(__name__)
 
@@ -108,7 +108,12 @@ async def lapse(store: stores.Store, now: datetime) -> None:
     """End the pauses and holds of single runs whose time is over. A freeze, a no or a missing yes stands as it did."""
     for word in await store.runs.lapsing(now):
         said = controls.standing(await store.runs.signals(word.run_id))
-        run = await store.runs.get(word.run_id)
+        try:
+            run = await store.runs.get(word.run_id)
+        except errors.StoreError as error:
+            if error.error_id != apart.UNREADABLE:
+                raise
+            continue  # left to the version that wrote it, which claims it, too
         ending = controls.lapse(word, said, now) if run is not None and not run.state.ended else None
         await store.runs.lapse(word, ending)
         if ending is not None:

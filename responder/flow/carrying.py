@@ -42,6 +42,7 @@ class Carrying:
     def __init__(
         self, store: sqlite.Store, doors_: doors.Doors, defaults: tolerances.Tolerance, *,
         registry: kinds.Registry, policy: brakes.Policy, strikes: Callable[[runs.Run], int],
+        cleared: Callable[[runs.RunId], None] = lambda _: None,
     ) -> None:  # fmt: skip
         """
         Args:
@@ -51,6 +52,7 @@ class Carrying:
             registry: the step kinds there are.
             policy: how far it goes by itself.
             strikes: how often a run has left no outcome, in a row.
+            cleared: told of each run that has left one, before it is carried on.
         """
         self._store = store
         self._doors = doors_
@@ -59,6 +61,7 @@ class Carrying:
         self._policy = policy
         self._gate = gate.Gate(store, policy, registry)
         self._strikes = strikes
+        self._cleared = cleared
 
     async def carry_on(self, run: runs.Run, stopping: Callable[[], bool]) -> runs.Run:
         """Carry a claimed run on until it waits or ends, or we are to stop. Returns it as it was left.
@@ -96,7 +99,8 @@ class Carrying:
             # Only somebody's word brings a run back to a failed step.
             records = {**records, step.id: runs.anew(step, record, clock.now())}
         elif not hurried and _backs_off(run, record):
-            return await self._write(run, record)  # somebody's word woke it; that does not shorten a back-off
+            # Somebody's word woke it. That does not shorten a back-off, and nothing was tried, so it is no strike.
+            return await self._write(replace(run, strikes=0), record)
         return await self._take_up(run, step, records, said)
 
     async def _take_up(
@@ -323,6 +327,8 @@ class Carrying:
         reads = step is not None and getattr(self._kinds.kinds.get(step.kind), "EFFECT", "") == "read"
         if not await self._store.runs.write(run, record, news, leave=leave, effect=not reads):
             raise Fenced
+        if not run.strikes:
+            self._cleared(run.id)
         return run
 
     def _must_be_ours(self, run: runs.Run) -> None:

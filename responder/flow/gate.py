@@ -78,6 +78,11 @@ def acts(kind: str, known: Mapping[str, kinds.StepKind] = kinds.KINDS) -> bool:
     return found is not None and found.EFFECT != "read" and not getattr(found, "TELLS", False)
 
 
+def only_look() -> list[str]:
+    """The step kinds that do nothing in the world."""
+    return [kind for kind in kinds.KINDS if not acts(kind)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """What keeps runs from being started by themselves, read once for a turn's decisions."""
@@ -104,5 +109,5 @@ class Held:
 
 async def held(store: stores.Store, cooldown: timedelta, now: datetime) -> Held:
     """Read what holds now."""
-    freezes, past = await store.brakes.standing(now), await store.brakes.past(now - cooldown)
+    freezes, past = await store.brakes.standing(now), await store.brakes.past(now - cooldown, only_look())
     return Held(freezes=freezes, past=past, cooldown=cooldown, now=now)

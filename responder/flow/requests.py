@@ -173,7 +173,7 @@ async def say(
     if run is None:
         raise errors.InputError("run.unknown", f"There is no run {run_id!r}.", remedy="See `responder runs list`.")
     records, signals = await store.runs.steps(run.id), await store.runs.signals(run.id)
-    at = run.step or runs.failed_step(run, records) or ""
+    at = run.step or runs.failed_step(run, records) or _refused_at(run, records, word.topic)
     answer = controls.answer(run, records.get(at), signals, word.topic)
     until = _until(word, now)
     if until is not None and answer.effect is controls.Effect.ALREADY:
@@ -238,6 +238,17 @@ async def _bound(store: sqlite.Store, run: runs.Run, records: Mapping[str, runs.
         loss = decision.data_loss_bound.total_seconds() if decision and decision.data_loss_bound is not None else None
         shown = {"copy": runs.copy_of(run, records).server_id, "loss_shown_s": loss}
     return {name: value for name, value in shown.items() if value is not None}
+
+
+def _refused_at(run: runs.Run, records: Mapping[str, runs.StepRecord], topic: runs.Topic) -> str:
+    """The first step of a run that has failed before it, for what its playbook requires: asked again by a retry."""
+    if run.state is not runs.State.FAILED or records:
+        return ""
+    if topic is runs.Topic.SKIP:
+        text = f"Run {run.id} has begun no step: {run.why}."
+        remedy = "What it requires cannot be passed over. `responder runs retry` looks again whether it holds."
+        raise errors.RefusedError("run.requires", text, remedy=remedy)
+    return run.playbook.steps[0].id
 
 
 def _step(run: runs.Run, named: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from responder import settings
 from responder.core import brakes, controls, runs, throttles
-from responder.flow import views
+from responder.flow import gate, views
 from responder.store import instances, locks, outbox, stores
 from responder.store import throttles as rows
 
@@ -122,7 +122,7 @@ def _short(run: runs.Run) -> views.Json:
 
 async def _cooling(store: stores.Store, policy: brakes.Policy, now: datetime) -> list[views.Json]:
     found = []
-    for server, past in sorted((await store.brakes.past(now - policy.cooldown)).items()):
+    for server, past in sorted((await store.brakes.past(now - policy.cooldown, gate.only_look())).items()):
         hot = brakes.cooling(past, policy.cooldown, now)
         if hot is not None:
             sentence = brakes.cooled_sentence(*hot, now)

@@ -55,6 +55,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
     creation = _creation(ctx)
     intent = {"number": int(saved.get("number", 1)), "copy": creation.server_id}
     await ctx.save(intent)
+    ctx.check()
     try:
         token = await ctx.doors.control_plane.change(creation)
     except errors.AzureError as error:

@@ -92,8 +92,12 @@ async def _obstacle(ctx: doors.Context) -> runs.Outcome | None:
 
 
 async def _obstacle_promoted(ctx: doors.Context) -> runs.Outcome | None:
-    """A server that came back in between has gone on taking rows, which the promoted one lacks."""
+    """A server that came back in between has gone on taking rows, which the promoted one lacks. A no that was said
+    since is a no, too: the promotion stands, and applications stay where they are until somebody says yes."""
+    agreed = ctx.situation.agreed
     if not await guard.answers(ctx):
+        if agreed is not None and not agreed.granted:
+            return runs.Wait(until=ctx.now + ctx.doors.rules.policy.review, topic="approval")
         return None
     why = "it answers again, so applications are not sent away from it; its replica was promoted and follows it no more"
     return runs.Done(output={"verdict": "not-needed", "why": why})

@@ -56,6 +56,7 @@ async def _begin(ctx: doors.Context, job: dumping.Job) -> runs.Outcome:
     found = await ctx.doors.control_plane.find(copy)
     if found is None or found.tags.get(restore.TAG_RUN) != ctx.run.id:
         return runs.Fail(why=f"{copy} does not carry this run's tag; nothing is written to it")
+    ctx.check()  # it empties the database, which another instance may be filling by now
     await ctx.doors.dumps.begin(job)
     return runs.Wait(until=ctx.now + ctx.doors.rules.poll, topic="copying")
 

@@ -65,10 +65,12 @@ def _by_hand(
         return runs.Fail(why=f"the server answers, so nothing is sent away from it; {copy} is left as it is")
     if tolerance.cutover is tolerances.Cutover.NEVER:
         return runs.Fail(why=f"its owner declared outage-cutover=never; {copy} is left as it is")
+    agreed = ctx.situation.agreed
+    if agreed is not None and not agreed.granted:  # said after the yes that led here
+        return runs.Wait(until=ctx.now + _FOR_A_WORD, topic="approval")
     loss = probe.at - recovery_point if recovery_point else unmeasured or ctx.doors.rules.policy.loss_bound
     rpo = None if recovery_point is None and unmeasured is not None else tolerance.rpo
-    agreed = ctx.situation.agreed
-    limits = [rpo, agreed.loss_accepted if agreed is not None and agreed.granted else None]
+    limits = [rpo, agreed.loss_accepted if agreed is not None else None]
     limit = max((each for each in limits if each is not None), default=None)
     if limit is None or loss > limit:
         # Nobody has agreed to lose that much: wait for `runs approve --accept-loss`.

@@ -52,7 +52,14 @@ class Asks:
         news: Sequence[announcements.Announcement],
         at: datetime,
     ) -> None:
-        """The declared default was taken for these: the words to the runs and what is told come with it."""
+        """The declared default was taken for these: the words to the runs and what is told come with it.
+
+        Not for a run that somebody has said yes, no or hold to since `at`: that was no silence, and the newest word
+        counts. What is told of a run names it in its facts.
+
+        Args:
+            at: when it was looked whether somebody had answered.
+        """
         if asks:
             await self._base.execute_transaction(lambda c: _settle(c, asks, words, news, at))
 
@@ -69,6 +76,11 @@ _LACKING = """
 _SETTLED = """
     SELECT run_id, number FROM asks
     WHERE settled_at IS NOT NULL AND run_id IN (SELECT value FROM json_each(:ids))
+"""
+_ANSWERED = """
+    SELECT DISTINCT run_id FROM signals
+    WHERE run_id IN (SELECT value FROM json_each(:ids)) AND at >= :at AND by <> :nobody
+        AND topic IN ('approve', 'decline', 'hold')
 """
 _NEWEST = """
     SELECT body FROM asks WHERE run_id IN (SELECT value FROM json_each(:ids)) ORDER BY run_id, number
@@ -100,6 +112,11 @@ def _settle(
     at: datetime,
 ) -> None:
     audit.hold(connection)
+    given = {"ids": codec.listed(ask.run_id for ask in asks), "at": codec.stamp(at), "nobody": approvals.NOBODY}
+    late = {row["run_id"] for row in connection.execute(_ANSWERED, given)}
+    asks = [ask for ask in asks if ask.run_id not in late]
+    words = [word for word in words if word.run_id not in late]
+    news = [one for one in news if one.facts.get("run") not in late]
     settled = [approvals.settled(ask, at) for ask in asks]
     rows = connection.execute(_SETTLED, {"ids": codec.listed(ask.run_id for ask in asks)}).fetchall()
     before = {(row["run_id"], row["number"]) for row in rows}

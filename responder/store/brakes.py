@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -81,10 +81,16 @@ class Brakes:
         rows = await self._base.rows(_RESTORES, wanted)
         return [brakes.is_failure(codec.load(row["body"], runs.StepRecord)) for row in rows]
 
-    async def past(self, since: datetime) -> dict[servers.ServerId, builtins.list[brakes.Past]]:
-        """Runs that have acted and ended since, by server."""
+    async def past(
+        self, since: datetime, only_look: Collection[str]
+    ) -> dict[servers.ServerId, builtins.list[brakes.Past]]:
+        """Runs that have acted and ended since, by server.
+
+        Args:
+            only_look: step kinds that make, move and remove nothing.
+        """
         found: dict[servers.ServerId, builtins.list[brakes.Past]] = {}
-        for row in await self._base.rows(_PAST, {"since": codec.stamp(since)}):
+        for row in await self._base.rows(_PAST, {"since": codec.stamp(since), "looks": codec.listed(only_look)}):
             one = brakes.Past(
                 run_id=row["id"],
                 ended_at=codec.moment(row["ended_at"]),
@@ -136,12 +142,12 @@ _RESTORES = """
 _PAST = """
     SELECT runs.id, runs.server_id, runs.state, runs.ended_at,
         (SELECT COUNT(*) FROM steps WHERE steps.run_id = runs.id AND steps.state = 'done'
-            AND (steps.kind = 'promote_replica'
+            AND ((steps.kind = 'promote_replica' AND steps.body LIKE '%"verdict":"promoted"%')
                 OR (steps.kind = 'cut_over' AND steps.body LIKE '%"verdict":"cut-over"%'))) AS cut_over
     FROM runs
     WHERE runs.ended_at > :since AND runs.state IN ('done', 'failed')
         AND EXISTS (SELECT 1 FROM steps WHERE steps.run_id = runs.id AND steps.state <> 'skipped'
-            AND steps.kind IS NOT NULL AND steps.kind NOT IN ('notify', 'watch', 'hold', 'verify'))
+            AND steps.kind IS NOT NULL AND steps.kind NOT IN (SELECT value FROM json_each(:looks)))
 """
 
 

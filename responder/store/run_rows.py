@@ -183,8 +183,8 @@ def add_signal(connection: database.Connection, signal: runs.Signal) -> None:
 
 def lapse(connection: database.Connection, word: runs.Signal, ending: runs.Signal | None) -> None:
     """A pause or a hold is over: it is not found again, and the word that ends it is said."""
-    sql = "UPDATE signals SET until = NULL WHERE run_id = ? AND topic = ? AND at = ? AND until IS NOT NULL"
-    connection.execute(sql, (word.run_id, word.topic, codec.stamp(word.at)))
+    sql = "UPDATE signals SET until = NULL WHERE run_id = ? AND topic = ? AND at = ? AND until = ?"
+    connection.execute(sql, (word.run_id, word.topic, codec.stamp(word.at), codec.stamp(word.until)))
     if ending is not None:
         add_signal(connection, ending)
 

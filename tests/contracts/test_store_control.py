@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from responder.core import approvals, brakes, decisions, errors, runs, throttles
+from responder.core import approvals, brakes, decisions, errors, playbooks, runs, throttles
 from responder.core.brakes import Freeze, Kind, Place, Scope
 from responder.store import stores
 from tests.contracts import samples
@@ -106,14 +106,26 @@ async def test_under_an_old_fence_no_place_is_taken(store: stores.Store) -> None
 async def test_runs_that_acted_and_ended_are_remembered_for_the_cooldown(store: stores.Store) -> None:
     acted = samples.record(state=runs.StepState.FAILED)
     looked = samples.record("verify", runs.StepState.FAILED)
-    for name, record in (("a", acted), ("b", looked)):
-        await store.runs.submit(samples.run(name))
+    planned = samples.record("plan", runs.StepState.FAILED)
+    spared = samples.record("promote", runs.StepState.DONE, output={"verdict": "not-needed"})
+    kinds = {"plan": "plan_failback", "promote": "promote_replica"}
+    for name, record in (("a", acted), ("b", looked), ("c", planned), ("d", spared)):
+        run = samples.run(name)
+        steps = (*run.playbook.steps, *(playbooks.Step(id=id_, kind=kind) for id_, kind in kinds.items()))
+        await store.runs.submit(replace(run, playbook=replace(run.playbook, steps=steps)))
         run = await store.runs.claim(at(0), only=runs.RunId(name))
         assert run is not None
-        await store.runs.write(replace(run, state=runs.State.FAILED, step=None, wake_at=None, ended_at=at(5)), record)
-    past = brakes.Past(run_id=runs.RunId("a"), ended_at=at(5), failed=True, cut_over=False)
-    assert await store.brakes.past(at(4)) == {samples.server_id("a"): [past]}
-    assert await store.brakes.past(at(5)) == {}
+        state = runs.State.DONE if record is spared else runs.State.FAILED
+        await store.runs.write(replace(run, state=state, step=None, wake_at=None, ended_at=at(5)), record)
+    past = {
+        samples.server_id(name): [
+            brakes.Past(run_id=runs.RunId(name), ended_at=at(5), failed=name == "a", cut_over=False)
+        ]
+        for name in "ad"
+    }
+    only_look = ("verify", "plan_failback")
+    assert await store.brakes.past(at(4), only_look) == past
+    assert await store.brakes.past(at(5), only_look) == {}
 
 
 # runs that go on after a failure
@@ -237,6 +249,28 @@ async def test_a_question_is_kept_with_its_price_and_settled_once(store: stores.
     told = [line for line in await store.audit.after(0) if line.kind.startswith("approval.")]
     assert [line.kind for line in told] == ["approval.asked", "approval.asked", "approval.expired"], "each once"
     assert json.loads(told[0].body)["price"]["loss"] == "PT20M", "with the price that was shown"
+
+
+@pytest.mark.parametrize("topic", [runs.Topic.APPROVE, runs.Topic.DECLINE, runs.Topic.HOLD])
+async def test_no_silence_speaks_after_somebody_who_has_answered_meanwhile(
+    store: stores.Store, topic: runs.Topic
+) -> None:
+    for name in "ab":
+        await store.runs.submit(samples.run(name))
+    asks = [ask(), replace(ask(), run_id=runs.RunId("b"))]
+    await store.asks.put(asks, [samples.announcement("asked")])
+    answer = replace(samples.signal("a", topic), at=at(10))
+    await store.runs.signal(answer)  # after the rows were read on which the silence was found
+    words = [
+        replace(samples.signal(name, runs.Topic.APPROVE), by=approvals.NOBODY, at=at(9), key="default/1")
+        for name in "ab"
+    ]
+    told = [replace(samples.announcement(f"over {name}"), facts={"run": name}) for name in "ab"]
+    for _ in range(2):
+        await store.asks.settle(asks, words, told, at(9))
+    assert await store.runs.signals(runs.RunId("a")) == [answer]
+    assert await store.runs.signals(runs.RunId("b")) == [words[1]]
+    assert [row["announcement"].key for row in await store.outbox.list()] == ["over b", "asked"]
 
 
 async def test_a_question_asked_again_by_a_lost_answer_is_recorded_once(store: stores.Store) -> None:

@@ -106,6 +106,19 @@ async def test_by_hand_without_an_outage_a_loss_takes_as_many_signatures_as_ever
     assert stage.azure.pointed == []
 
 
+async def test_by_hand_without_an_outage_a_no_after_the_yes_is_a_no(stage: steps.Stage):
+    by_hand(stage)
+    stage.said(runs.Topic.DECLINE)
+    recent = {
+        **steps.RESTORED,
+        "verify": {"sql": True, "recovery_point": (steps.NOW - timedelta(minutes=1)).isoformat()},
+    }
+    outcome = await cut_over.execute(stage.context("cut-over", outputs=recent))
+    assert isinstance(outcome, runs.Wait)
+    assert outcome.topic == "approval"
+    assert stage.azure.pointed == []
+
+
 async def test_by_hand_without_an_outage_a_server_that_answers_is_not_left(stage: steps.Stage):
     by_hand(stage, loss_accepted_s=2 * 3600)
     stage.databases.answered = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 from datetime import timedelta
 
@@ -112,6 +113,33 @@ async def test_a_server_that_this_run_has_not_made_is_not_written_to(stage: step
         stage.context("copy", outputs=CREATED, saved={"databases": ["app"], "done": []})
     )
     assert isinstance(outcome, runs.Fail)
+    assert stage.dumps.begun == []
+
+
+class Lost(Exception):
+    """The run may be somebody else's by now."""
+
+
+def lost(ctx: doors.Context) -> doors.Context:
+    """What a process is given that was frozen, while another instance took the run over."""
+
+    def check() -> None:
+        raise Lost
+
+    return dataclasses.replace(ctx, check=check)
+
+
+async def test_whoever_lost_the_run_creates_nothing(stage: steps.Stage):
+    with pytest.raises(Lost):
+        await create_server.execute(lost(stage.context("create", outputs={})))
+    assert stage.azure.changed == []
+
+
+async def test_whoever_lost_the_run_empties_no_database_that_another_instance_fills(stage: steps.Stage):
+    stage.azure.found = steps.found(run=stage.run().id)
+    ctx = stage.context("copy", outputs=CREATED, saved={"databases": ["app"], "done": []})
+    with pytest.raises(Lost):
+        await dump_restore.execute(lost(ctx))
     assert stage.dumps.begun == []
 
 

@@ -217,6 +217,14 @@ async def test_after_the_promotion_the_record_follows_without_asking_again(stage
     assert outcome.output["to"] == steps.FQDN
 
 
+async def test_a_no_after_the_promotion_keeps_applications_where_they_are(stage: steps.Stage):
+    stage.said(runs.Topic.DECLINE)
+    outcome = await cut_over.execute(stage.context("cut-over", outputs=PROMOTED))
+    assert isinstance(outcome, runs.Wait)
+    assert outcome.topic == "approval"
+    assert stage.azure.pointed == []
+
+
 async def test_a_server_that_came_back_since_keeps_its_applications(stage: steps.Stage):
     stage.databases.answered = True
     outcome = await cut_over.execute(stage.context("cut-over", outputs=PROMOTED))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
@@ -97,12 +98,15 @@ async def scene(store: sqlite.Store, time: Any) -> Scene:
     run = dataclasses.replace(samples.run("r"), playbook=BOOK, step="look", wake_at=time.now, created_at=time.now)
     await store.runs.submit(run)
     policy = brakes.Policy(caps=brakes.Caps(per_subscription=2, per_region=1), quarantine_after=3)
+    return Scene(store, time, found, stage_of(store, found, policy))
+
+
+def stage_of(store: sqlite.Store, found: Mapping[str, Kind], policy: brakes.Policy) -> act.Act:
     registry = kinds.Registry(kinds=found, declared={})
     doors_ = steps.Stage().context("restore").doors
-    stage = act.Act(
+    return act.Act(
         store, doors_, tolerances.Tolerance(), wake=wakes.Wake(), assess=wakes.Wake(), policy=policy, registry=registry
     )
-    return Scene(store, time, found, stage)
 
 
 OPERATION = runs.Wait(until=samples.at(60 * 24 * 365), topic="operation", saved={"token": "t"})
@@ -182,6 +186,45 @@ async def test_a_hold_for_a_time_ends_by_itself_and_only_if_nobody_ended_it_befo
     assert await scene.store.runs.lapsing(scene.time.now) == [], "and the first is not looked at again"
 
 
+@pytest.mark.parametrize("longest_first", [True, False])
+@pytest.mark.parametrize("longest", [None, timedelta(hours=5)])
+async def test_a_hold_for_a_shorter_time_does_not_end_a_longer_one(
+    scene: Scene, longest: timedelta | None, longest_first: bool
+):
+    both = [longest, timedelta(hours=1)] if longest_first else [timedelta(hours=1), longest]
+    for who, lasts in zip(("ana", "bob"), both, strict=True):
+        await scene.say(Topic.HOLD, by=who, lasts=lasts)
+        scene.time.pass_(seconds=1)
+    for _ in range(2):
+        scene.time.pass_(hours=2)
+        await braking.lapse(scene.store, scene.time.now)
+        said = controls.standing(await scene.store.runs.signals(runs.RunId("r")))
+        assert said.held is not None
+        assert said.held.by == ("ana" if longest_first else "bob")
+    scene.time.pass_(hours=2)
+    await braking.lapse(scene.store, scene.time.now)
+    said = controls.standing(await scene.store.runs.signals(runs.RunId("r")))
+    assert (said.held is None) is (longest is not None)
+
+
+async def test_a_run_that_this_version_cannot_read_keeps_no_pause_of_another_from_ending(scene: Scene):
+    await scene.store.runs.submit(dataclasses.replace(samples.run("x"), created_at=scene.time.now))
+    await requests.say(
+        scene.store,
+        "x",
+        requests.Word(topic=Topic.PAUSE, by="ana", reason="because", lasts=timedelta(hours=1)),
+        scene.time.now,
+    )
+    await scene.say(Topic.PAUSE, lasts=timedelta(hours=1))
+    await scene.store.database.execute_transaction(
+        lambda c: c.execute("UPDATE runs SET playbook = ? WHERE id = ?", ('{"of": "a later version"}', "x"))
+    )
+    scene.time.pass_(hours=2)
+    await braking.lapse(scene.store, scene.time.now)
+    await scene.carry_on()
+    assert (await scene.run()).state is runs.State.DONE
+
+
 async def test_only_what_holds_a_run_back_may_be_said_for_a_time(scene: Scene):
     with pytest.raises(errors.InputError, match=r"signal\.no-end"):
         await scene.say(Topic.GO_NOW, lasts=timedelta(hours=2))
@@ -216,6 +259,28 @@ async def test_a_failed_run_goes_on_at_its_failed_step_with_all_attempts(scene: 
     record = await scene.step("make")
     assert record is not None
     assert record.attempts == 1
+
+
+async def refused(scene: Scene) -> None:
+    """A run that has failed before its first step, for what it requires."""
+    run = await scene.store.runs.claim(scene.time.now)
+    assert run is not None
+    assert await scene.store.runs.write(runs.refused(run, "it requires what does not hold", scene.time.now), None)
+
+
+async def test_a_run_that_was_refused_for_its_requirements_is_tried_again_from_its_beginning(scene: Scene):
+    await refused(scene)
+    noted = await scene.say(Topic.RETRY)
+    assert (noted.run.state, noted.run.step) == (runs.State.READY, "look")
+    await scene.carry_on()
+    assert (await scene.run()).state is runs.State.DONE
+
+
+async def test_what_a_run_requires_cannot_be_passed_over(scene: Scene):
+    await refused(scene)
+    with pytest.raises(errors.RefusedError, match=r"run\.requires"):
+        await scene.say(Topic.SKIP)
+    assert (await scene.run()).state is runs.State.FAILED
 
 
 async def test_a_failed_run_is_not_revived_beside_another_of_its_server(scene: Scene):
@@ -295,6 +360,18 @@ async def test_a_decision_does_not_shorten_a_back_off(scene: Scene):
     await scene.store.runs.signal(samples.signal("r", Topic.DECISION))
     await scene.carry_on()
     assert scene.make.executed == 1
+
+
+async def test_looks_during_a_back_off_are_no_strikes(scene: Scene):
+    scene.make.answers = [runs.Retry(after=timedelta(hours=1), why="busy")]
+    await scene.carry_on()
+    for _ in range(5):  # more than the policy's quarantine_after
+        await scene.store.runs.signal(samples.signal("r", Topic.DECISION))
+        await scene.carry_on()
+    assert (await waits_for(scene), (await scene.run()).strikes) == ("retry", 0)
+    scene.time.pass_(hours=2)
+    await scene.carry_on()
+    assert (await scene.run()).state is runs.State.DONE
 
 
 # freeze
@@ -437,6 +514,41 @@ async def test_runs_that_may_kill_the_process_are_carried_on_one_at_a_time(store
     assert await store.runs.claim(time.now, calm=brakes.SUSPECT) is None
     assert await store.runs.next_wake(calm=brakes.SUSPECT) is None
     assert await store.runs.claim(time.now) is not None
+
+
+class Long(Kind):
+    """Its steps take until somebody lets them go on."""
+
+    def __init__(self, effect: str) -> None:
+        super().__init__(effect)
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def execute(self, ctx: doors.Context) -> runs.Outcome:
+        self.reached.set()
+        await self.go.wait()
+        return await super().execute(ctx)
+
+
+async def test_an_outcome_clears_a_suspect_and_makes_room_for_the_next(scene: Scene):
+    only = dataclasses.replace(BOOK, steps=STEPS[:1])
+    made = dataclasses.replace(samples.run("s"), playbook=only, step="look", wake_at=scene.time.now)
+    await scene.store.estate.put_servers([samples.server("s")])
+    await scene.store.runs.submit(made)
+    for name in "rs":
+        for _ in range(brakes.SUSPECT):
+            await scene.store.runs.claim(scene.time.now, only=runs.RunId(name))
+    long = Long("once")
+    stage = stage_of(scene.store, {**scene.kinds, "make": long}, brakes.Policy())
+    task = asyncio.create_task(stage.run())
+    try:
+        async with asyncio.timeout(20):
+            await long.reached.wait()  # `r` has left an outcome, and is long in its second step
+            while (found := await scene.store.runs.get(made.id)) is None or not found.state.ended:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        long.go.set()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 # the error budget

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from responder.core import errors
-from responder.core.playbooks import declared, nodes, shapes, steps_reading, types
+from responder.core.playbooks import nodes, shapes, steps_reading, types
+from responder.core.playbooks.languages import Language
 from responder.core.playbooks.report import Report
 
 _TOP = ("title", "purpose", "parameters", "requires", "steps", "notify")
 _PARAMETER = ("type", "default", "about", "choices", "required")
 _MOMENTS = ("started", "done", "failed", "cancelled")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Language:
-    """What a playbook may be written in."""
-
-    kinds: Mapping[str, declared.Kind]
-    expressions: declared.Expressions
-    vocabulary: Mapping[str, types.Type]
-    """Names that every expression may use: `server.name`, ..."""
-    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Of some of them, all that they may be: `tolerance.cutover`, ..."""
-    unusable: Mapping[str, str] = field(default_factory=dict)
-    """Step kinds that exist and cannot be used here, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from responder.core import durations
 from responder.core.playbooks import declared, nodes, report, shapes, templates, types
-
-if TYPE_CHECKING:
-    from responder.core.playbooks.reading import Language
+from responder.core.playbooks.languages import Language
 
 Names = types.Names
 
