@@ -1,4 +1,4 @@
-"""What a playbook may be written in: the step kinds, the names, and who checks its expressions. Reads nothing itself."""
+"""What a playbook may be written in: step kinds, names, and who checks its expressions. Reads nothing itself."""
 
 from __future__ import annotations
 
