@@ -108,6 +108,8 @@ async def begin_change(
             return await sdk.configurations.begin_update(group, name, parameter, wanted, **options)
         case changes.Restart():
             return await sdk.servers.begin_restart(group, name, **options)
+        case changes.Tags(tags=tags):
+            return await sdk.servers.begin_update(group, name, models.ServerForPatch(tags=dict(tags)), **options)
 
 
 def _promoted(change: changes.Promotion) -> Any:

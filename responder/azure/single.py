@@ -86,4 +86,8 @@ async def begin_change(
             poller = await sdk.configurations.begin_create_or_update(group, name, parameter, wanted, **options)
         case changes.Restart():
             poller = await sdk.servers.begin_restart(group, name, **options)
+        case changes.Tags(tags=tags):
+            poller = await sdk.servers.begin_update(
+                group, name, models.ServerUpdateParameters(tags=dict(tags)), **options
+            )
     return poller

@@ -32,6 +32,8 @@ def inventory(config: Path, as_json: bool) -> None:
     for row in found["servers"]:
         for problem in row["tolerance"]["problems"] + row["tolerance"]["remarks"]:
             click.echo(f"{row['name']}: {problem}", err=True)
+        if row["superseded"] is not None:
+            click.echo(f"{row['name']}: {row['superseded']['sentence']}", err=True)
 
 
 _PLAIN = ("", "door", "tls", "served", "silent")
@@ -53,7 +55,7 @@ def _line(row: dict[str, object]) -> tuple[object, ...]:
         "yes" if row["geo_backup"] else "no",
         show.span(tolerance["rto_s"]) if declared else "undeclared",
         show.span(tolerance["rpo_s"]),
-        tolerance["cutover"] if declared else "",
+        "superseded" if row["superseded"] else tolerance["cutover"] if declared else "",
         tolerance["owner"],
         seen,
         show.resource_health(row["resource_health"]),

@@ -67,4 +67,12 @@ class Restart:
     server_id: servers.ServerId
 
 
-Change = Promotion | Creation | FirewallRule | Parameter | Restart
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """Give a server these tags and no others: Azure replaces all of them."""
+
+    server_id: servers.ServerId
+    tags: Mapping[str, str]
+
+
+Change = Promotion | Creation | FirewallRule | Parameter | Restart | Tags

@@ -24,6 +24,7 @@ from responder.core import (
     outages,
     reasons,
     servers,
+    successions,
     tolerances,
     ways,
 )
@@ -131,6 +132,8 @@ def decide(facts: Facts, policy: Policy, now: datetime) -> Decision:
     case = _Case(seen=seen, policy=policy, now=now, course=course, request=request)
     if facts.copy.state is copies.State.PROMOTED:
         return _say(case, Action.DONE, [reasons.say("promoted")])
+    if facts.superseded is not None and not (facts.copy.state in _LIVE and silence.is_over(seen)):
+        return _superseded(case, facts.superseded)
     if silence.is_over(seen):
         return _over(case)
     if facts.copy.state in _LIVE:
@@ -168,6 +171,15 @@ class _Case:
     @property
     def facts(self) -> Facts:
         return self.seen.facts
+
+
+def _superseded(case: _Case, by: successions.Succession) -> Decision:
+    """It may come back with all its tags and with rows of the past: what takes its place is elsewhere."""
+    words = {"by": by.by_name, "since": f"{by.since:%Y-%m-%d %H:%M} UTC"}
+    if case.facts.copy.state in _LIVE:  # begun by hand, or before it was known: it goes when the outage is over
+        return _say(case, Action.HOLD, [reasons.say("superseded-copy", **words)])
+    why = reasons.say("superseded", name=case.facts.server.name, **words)
+    return _say(case, Action.OBSERVE, [why, reasons.say(case.seen.leaning.value)])
 
 
 def _over(case: _Case) -> Decision:

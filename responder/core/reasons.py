@@ -35,6 +35,9 @@ def _plain(id_: str) -> Reason:
 
 SENTENCES: Mapping[str, str] = {
     "promoted": "Applications were sent to the copy; going back is a change of its own.",
+    "superseded": "{by} took its place on {since}: applications were sent there, so nothing is done for this server. "
+    "When they run on it again: responder run failback-done --server {name}",
+    "superseded-copy": "{by} took its place on {since}, so no other copy of it is cut over.",
     "up": "The server answers our probes, whatever the event says.",
     "closed": "Azure calls the outage over and nothing here proves otherwise.",
     "elsewhere": "The outage does not concern this server: another region, or no service that PostgreSQL stands on.",

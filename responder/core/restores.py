@@ -16,6 +16,8 @@ CREATED_BY_TAG = "created-by"
 CREATED_BY = "responder"
 SOURCE_TAG = "responder-source"
 """Azure tag with the id of the source: a geo-restored server does not say by itself where it came from."""
+INSTEAD_TAG = "responder-instead-of"
+"""Azure tag with the id of the server whose place this one took: applications were sent to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,11 @@ class Lost:
 
 Progress = InProgress | Succeeded | OperationFailed | Lost
 """How far a long-running operation has come."""
+
+
+def thrown_away(tags: Mapping[str, str]) -> bool:
+    """Whether this is a copy of ours that nobody uses. One that took its source's place is a server like others."""
+    return tags.get(CREATED_BY_TAG) == CREATED_BY and INSTEAD_TAG not in tags
 
 
 def moment_of(text: str, server: servers.Server, now: datetime) -> datetime:

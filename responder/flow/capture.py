@@ -81,8 +81,7 @@ class Capture:
         return [id_ for _, id_ in sorted(due)]
 
     def _wanted(self, server: servers.Server) -> bool:
-        ours = server.tags.get(restores.CREATED_BY_TAG) == restores.CREATED_BY
-        return not ours and tolerances.read(server.tags, defaults=self._defaults).declared
+        return not restores.thrown_away(server.tags) and tolerances.read(server.tags, defaults=self._defaults).declared
 
 
 def _well(health: evidence.Health | None) -> bool:

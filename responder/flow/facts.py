@@ -185,10 +185,13 @@ async def gather(
     found, rest = [], pauses.Pauses()
     for batch in pauses.batches(affected, _BATCH):
         looks, said = await _witnesses(store, [server.id for server in batch], known.ill)
+        succeeded = await store.successions.of([server.id for server in batch])
         for server in batch:
             if server.id in known.spoiled:
                 continue
-            copy, consent = copy_of(known, server.id, outage)
+            told = succeeded.get(server.id, ())
+            back = frozenset(one.run for one in told if one.ended_at is not None)
+            copy, consent = copy_of(known, server.id, outage, back)
             found.append(
                 decisions.Facts(
                     server=server,
@@ -205,6 +208,7 @@ async def gather(
                     offer=beside.offer(server),
                     consent=consent,
                     witness=said.get(server.id),
+                    superseded=next((one for one in told if one.ended_at is None), None),
                 )
             )
             await rest.breathe()
@@ -288,37 +292,47 @@ def several(looks: Looks) -> Looks:
 
 
 def copy_of(
-    known: Turn, server_id: servers.ServerId, outage: outages.Outage
+    known: Turn, server_id: servers.ServerId, outage: outages.Outage, back: Collection[runs.RunId] = ()
 ) -> tuple[copies.Copy, cutovers.Consent | None]:
-    """The copy that counts for one server in one outage, and the newest human word about it."""
+    """The copy that counts for one server in one outage, and the newest human word about it.
+
+    Args:
+        back: runs whose cut-over counts no more, since applications were taken back.
+    """
     if all(journal.tells_nothing for journal in known.journals.get(server_id, ())):
         return _NOTHING
-    copy, consent = _newest(known, server_id, outage.id)
+    copy, consent = _newest(known, server_id, outage.id, back)
     if copy.state not in _LIVE:
-        copy = _promoted(known, server_id, outage) or copy
+        copy = _promoted(known, server_id, outage, back) or copy
     if copy.state not in (*_LIVE, copies.State.PROMOTED):
         copy, consent = _of_another(known, server_id, outage) or (copy, consent)
     return copy, consent
 
 
 def _newest(
-    known: Turn, server_id: servers.ServerId, outage_id: outages.OutageId
+    known: Turn, server_id: servers.ServerId, outage_id: outages.OutageId, back: Collection[runs.RunId] = ()
 ) -> tuple[copies.Copy, cutovers.Consent | None]:
     """Of the newest run that makes one to take the server's place."""
     for journal in known.runs_of(server_id, outage_id):
         if runs.stands_in(journal.run):
+            if journal.run.id in back:
+                return _NOTHING
             consent = approvals.consent(journal.words, requester=journal.run.created_by)
             return runs.copy_of(journal.run, journal.steps), consent
     return _NOTHING
 
 
-def _promoted(known: Turn, server_id: servers.ServerId, outage: outages.Outage) -> copies.Copy | None:
+def _promoted(
+    known: Turn, server_id: servers.ServerId, outage: outages.Outage, back: Collection[runs.RunId] = ()
+) -> copies.Copy | None:
     """The copy that applications run on already: for this outage, for another open one, or by hand since it began.
 
     Another copy of the old server would lack everything they have written since.
     """
     for cause in dict.fromkeys([outage.id, *(other.id for other in known.still_open), None]):
         for journal in known.runs_of(server_id, cause):
+            if journal.run.id in back:
+                continue
             copy = runs.copy_of(journal.run, journal.steps)
             if copy.state is copies.State.PROMOTED and (cause or journal.run.created_at >= outage.impact_start):
                 return copy

@@ -92,8 +92,5 @@ def gone(known: Sequence[servers.Server], listed: Sequence[servers.Server], now:
         for server in known
         if listed
         and server.id not in seen
-        and (
-            server.tags.get(restores.CREATED_BY_TAG) == restores.CREATED_BY
-            or (server.seen_at is not None and now - server.seen_at > _FORGET_AFTER)
-        )
+        and (restores.thrown_away(server.tags) or (server.seen_at is not None and now - server.seen_at > _FORGET_AFTER))
     ]

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from responder import clock
-from responder.core import errors, estates, offers, regions, restores, servers
+from responder.core import errors, estates, offers, regions, restores
 from responder.flow import known_estate
 from responder.store import stores
 
@@ -96,11 +96,7 @@ class Offering:
 
 
 def _wanted(estate: estates.Estate) -> Mapping[offers.Place, frozenset[regions.RegionName]]:
-    return offers.wanted(server for server in estate if not _is_a_copy(server))
-
-
-def _is_a_copy(server: servers.Server) -> bool:
-    return server.tags.get(restores.CREATED_BY_TAG) == restores.CREATED_BY
+    return offers.wanted(server for server in estate if not restores.thrown_away(server.tags))
 
 
 _NEVER = datetime.fromisoformat("0001-01-01T00:00:00+00:00")

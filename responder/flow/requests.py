@@ -55,7 +55,7 @@ async def planned(
 
     Raises:
         InputError: unknown playbook, parameter or server, or a step knows already that it cannot be.
-        RefusedError: a step must not be taken now.
+        RefusedError: a step must not be taken now, or `server.superseded`.
     """
     playbook = books.get(request.playbook)
     if playbook is None:
@@ -77,11 +77,22 @@ async def planned(
         by=request.by,
         now=now,
     )
+    await _refuse_superseded(store, run)
     for step in playbook.steps:
         precheck = getattr(kinds.KINDS.get(step.kind), "precheck", None)
         if precheck is not None:
             precheck(step, run, server)
     return run
+
+
+async def _refuse_superseded(store: sqlite.Store, run: runs.Run) -> None:
+    """Nothing may take the place of a server that is not the live one: applications would get its old rows."""
+    told = (await store.successions.of([run.server_id])).get(run.server_id, ())
+    standing = next((one for one in told if one.ended_at is None and one.run != run.id), None)
+    if standing is not None and runs.stands_in(run):
+        text = f"Applications do not run on it any more. {standing.sentence()}."
+        remedy = f"Did you mean {standing.by_name}? To look at old rows: point-in-time-restore, without cutover."
+        raise errors.RefusedError("server.superseded", text, remedy=remedy)
 
 
 def _id(playbook: playbooks.Playbook, server: servers.Server, cause: str, past: Sequence[runs.Run]) -> runs.RunId:

@@ -26,6 +26,7 @@ from responder.core import (
     restores,
     runs,
     servers,
+    successions,
     tolerances,
 )
 
@@ -136,6 +137,10 @@ class Records(Protocol):
 
     async def in_use(self, server_id: servers.ServerId) -> Sequence[InUse]:
         """What applications were sent to instead of it, by the journal of its runs; the newest first."""
+        ...
+
+    async def superseded(self, server_id: servers.ServerId) -> successions.Succession | None:
+        """What took its place, if it is not the live server; None: it is."""
         ...
 
     async def captured(self, server_id: servers.ServerId) -> configurations.Captured | None:

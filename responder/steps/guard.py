@@ -25,6 +25,9 @@ async def obstacle(
         unmeasured: what an unmeasured loss counts as, and then takes a signature; `recovery_point` is newer than what
             the facts have. None: the bound of geo-backup, and the facts are believed.
     """
+    superseded = await ctx.doors.records.superseded(ctx.situation.server.id)
+    if superseded is not None and superseded.run != ctx.run.id:
+        return runs.Fail(why=f"applications were sent away from it already. {superseded.sentence()}")
     policy, facts = ctx.doors.rules.policy, ctx.situation.facts
     if ctx.situation.said.held is not None:
         return runs.Wait(until=ctx.now + policy.review, topic="hold")

@@ -67,6 +67,8 @@ def _report(
         f"3. To go back: make a read replica of {new} in the old region, wait until it has caught up, stop writing,"
         " promote it as planned, and point the DNS record at it. Neither loses a row when nobody writes meanwhile.",
         f"4. When nobody needs it any more, delete {server.name} by hand: we delete nothing that we did not make.",
+        f"5. Nothing is done for {server.name} in an outage now. When applications run on it again, say so:"
+        f" `responder run failback-done --server {server.name}`.",
     ]
 
 

@@ -14,7 +14,19 @@ from typing import Any, NamedTuple
 from responder import clock
 from responder.core import announcements, audits, errors, outages, servers
 from responder.core import runs as core_runs
-from responder.store import apart, audit, audited, codec, database, due, instances, outbox, run_rows, samples
+from responder.store import (
+    apart,
+    audit,
+    audited,
+    codec,
+    database,
+    due,
+    instances,
+    outbox,
+    run_rows,
+    samples,
+    successions,
+)
 
 _ONE_RUN_PER_SERVER = ("runs.server_id", "one_active_run_per_server")
 """What SQLite and PostgreSQL call the broken constraint."""
@@ -257,6 +269,7 @@ def _write(connection: database.Connection, one: _Write) -> bool:
     if written:
         if one.record is not None:
             samples.note(connection, one.run, one.record, one.at)
+            successions.note(connection, one.run, one.record, one.at)
         audit.append(connection, one.entries)
         outbox.put(connection, one.news)
     return written

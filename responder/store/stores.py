@@ -26,6 +26,7 @@ from responder.store import (
     retention,
     runs,
     samples,
+    successions,
     throttles,
 )
 
@@ -64,6 +65,7 @@ class Store:
     retention: retention.Retention
     audit: audit.Audit
     samples: samples.Samples
+    successions: successions.Successions
     register: instances.Instances
     tenure: instances.Tenure
     """This process among those that share the store."""
@@ -104,6 +106,7 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         register=instances.Instances(base),
         tenure=tenure,
         samples=samples.Samples(base),
+        successions=successions.Successions(base),
         throttles=throttles.Throttles(base),
         lock=lock,
     )

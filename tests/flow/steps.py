@@ -24,6 +24,7 @@ from responder.core import (
     restores,
     runs,
     servers,
+    successions,
     tolerances,
 )
 from responder.flow import meaning
@@ -134,6 +135,7 @@ class Records:
         self.copies: list[servers.Server] = []
         self.used: list[doors.InUse] = []
         self.capture: configurations.Captured | None = None
+        self.instead: successions.Succession | None = None
 
     async def replicas_of(self, server_id: servers.ServerId) -> list[servers.Server]:
         return self.replicas
@@ -143,6 +145,9 @@ class Records:
 
     async def in_use(self, server_id: servers.ServerId) -> list[doors.InUse]:
         return self.used
+
+    async def superseded(self, server_id: servers.ServerId) -> successions.Succession | None:
+        return self.instead
 
     async def captured(self, server_id: servers.ServerId) -> configurations.Captured | None:
         return self.capture

@@ -16,6 +16,7 @@ from responder.core import (
     outages,
     restore_times,
     servers,
+    successions,
     tolerances,
     ways,
     witness,
@@ -82,6 +83,8 @@ class Facts:
     """Azure Resource Manager has an active outage in the paired region."""
     queue_wait: timedelta = timedelta()
     """How long a restore that is asked for now waits for its turn."""
+    superseded: successions.Succession | None = None
+    """Applications were sent from this server to another, and not back: it is not the live one."""
     shadow: bool = False
     """The server is in shadow mode: nothing is started, and `copy` is supposed where no human has made one."""
 

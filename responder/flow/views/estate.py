@@ -9,6 +9,7 @@ from responder.core import (
     evidence,
     restores,
     servers,
+    successions,
     tolerances,
     witness,
 )
@@ -22,6 +23,7 @@ def of_server(
     tolerance: tolerances.Tolerance,
     health: evidence.Health | None,
     said: witness.Statement | None = None,
+    superseded: successions.Succession | None = None,
 ) -> Json:
     """A server of the estate: what its owner declared, what our probes last saw, what Resource Health last said."""
     return {
@@ -42,7 +44,16 @@ def of_server(
         "tolerance": _tolerance(tolerance),
         "probe": _probe(health),
         "resource_health": of_statement(said),
+        "superseded": of_succession(superseded),
     }
+
+
+def of_succession(found: successions.Succession | None) -> Json | None:
+    """What took a server's place, or null."""
+    if found is None:
+        return None
+    told = found.sentence()
+    return {"by": found.by, "name": found.by_name, "since": time(found.since), "run": found.run, "sentence": told}
 
 
 def _probe(health: evidence.Health | None) -> Json | None:
@@ -93,7 +104,7 @@ async def inventory(store: sqlite.Store, defaults: tolerances.Tolerance, zones: 
             not looked at.
     """
     looks, said = await store.estate.looks(), await store.estate.statements()
-    rows, rest = [], pauses.Pauses()
+    rows, rest, succeeded = [], pauses.Pauses(), await store.successions.standing()
     for server in await store.estate.servers():
         await rest.breathe()
         tolerance = tolerances.read(server.tags, defaults=defaults)
@@ -101,5 +112,6 @@ async def inventory(store: sqlite.Store, defaults: tolerances.Tolerance, zones: 
             text = f"tag outage-dns: the zone {tolerance.dns.zone} is not configured, so no cut-over can switch it."
             remark = f"{text} Add dns_zones.{tolerance.dns.zone} to the settings."
             tolerance = replace(tolerance, remarks=(*tolerance.remarks, remark))
-        rows.append(of_server(server, tolerance, facts.own_look(looks.get(server.id, {})), said.get(server.id)))
+        health, instead = facts.own_look(looks.get(server.id, {})), succeeded.get(server.id)
+        rows.append(of_server(server, tolerance, health, said.get(server.id), instead))
     return {"servers": sorted(rows, key=lambda row: (row["region"], row["name"]))}
