@@ -1,7 +1,7 @@
 """`hand_on_tags`: the server that applications were sent to gets the declaration of the one that they came from.
 
-Without the `outage-*` tags the next outage would find it undeclared and wait. A tag that somebody has set on it stays as
-it is, and so do all others: Azure takes only all tags at once, so they are read just before. Also tagged
+Without the `outage-*` tags the next outage would find it undeclared and wait. A tag that somebody has set on it stays
+as it is, and so do all others: Azure takes only all tags at once, so they are read just before. Also tagged
 `responder-instead-of`, which says whose place it took. The source is only read, as the inventory last saw it.
 
 Not handed on: `outage-run`, which says what run made a server, and what says where copies of the source go

@@ -179,3 +179,14 @@ async def test_a_moment_without_backups_is_refused(cloud: Any, ago: timedelta) -
     with pytest.raises(errors.AzureError) as caught:
         await plane.restore(asked)
     assert caught.value.code == "InvalidParameterValue"
+
+
+@pytest.mark.parametrize(("name", "family"), FAMILIES)
+async def test_tags_are_replaced_as_a_whole(cloud: Any, name: str, family: servers.Family) -> None:
+    plane, server = await cloud.control_plane(), cloud.server(name, family)
+    for tags in ({"outage-rto": "4h", "team": "a"}, {"team": "b"}):
+        assert isinstance(await finish(plane, changes.Tags(server_id=server.id, tags=tags)), restores.Succeeded)
+        found = await plane.find(server.id)
+        assert found is not None
+        assert (dict(found.tags), found.ready) == (tags, True)
+    assert {entry.method for entry in cloud.world.ledger.writes()} == {"PATCH"}

@@ -72,6 +72,17 @@ def fill_as_the_first_schema(connection: Any) -> None:
         """,
         (old.id, old.server_id, codec.dump(old.playbook, playbooks.Playbook), noon, noon, noon),
     )
+    connection.execute(
+        """
+        INSERT INTO runs (id, server_id, outage_id, playbook, params, state, step, created_at, created_by, fence,
+                          wake_at, waiting_for, ended_at, why, signalled_at)
+        VALUES ('moved', ?, NULL, ?, '{}', 'done', NULL, ?, 'ada', 3, NULL, NULL, ?, '', NULL)
+        """,
+        (server_id("moved"), codec.dump(old.playbook, playbooks.Playbook), noon, noon),
+    )
+    sent = {"verdict": "cut-over", "copy": server_id("COPY"), "at": NOON.isoformat(), "record": None}
+    body = codec.dump(record("cut-over", runs.StepState.DONE, output=sent), runs.StepRecord)
+    connection.execute("INSERT INTO steps (run_id, id, state, body) VALUES ('moved', 'cut-over', 'done', ?)", (body,))
     body = codec.dump(record(), runs.StepRecord)
     connection.execute("INSERT INTO steps (run_id, id, state, body) VALUES ('old', 'restore', 'begun', ?)", (body,))
     connection.execute(
@@ -92,6 +103,8 @@ async def all_is_there(store: stores.Store) -> None:
     assert word.topic is runs.Topic.APPROVE
     assert await store.runs.write(replace(claimed, state=runs.State.DONE, ended_at=at(2)), None)
     assert [line["run_state"] for line in await store.runs.journal(claimed.id)] == ["done"]
+    (moved,) = (await store.successions.standing()).values()
+    assert (moved.server, moved.by, moved.run, moved.since) == (server_id("moved"), server_id("copy"), "moved", NOON)
 
 
 def event(communication: str, *, title: str = "") -> events.HealthEvent:

@@ -73,11 +73,11 @@ class Course:
 CUT_OVER = {
     "waits, then restores, then cuts over": Course(
         server={"rto": "4h", "rpo": "1h", "cutover": "auto"}, region=nights.EAST, restore_p95="30m",
-        everywhere=EXHAUSTIVE, does={**DONE, "PUT": 1, "CNAME": 1},
+        everywhere=EXHAUSTIVE, does={**DONE, "PUT": 1, "PATCH": 1, "CNAME": 1},
     ),
     "it came back for a while, so a newer copy takes the place of the older": Course(
         server={"rto": "4h", "rpo": "1h", "cutover": "auto", "hedge": "eager"}, region=nights.EAST, restore_p95="30m",
-        spell_at="hold", does={**DONE, "PUT": 2, "DELETE": 1, "CNAME": 1},
+        spell_at="hold", does={**DONE, "PUT": 2, "PATCH": 1, "DELETE": 1, "CNAME": 1},
     ),
 }  # fmt: skip
 RETURNING = {
@@ -101,7 +101,7 @@ RETURNING = {
 BY_HAND = {
     "a replica is promoted": Course(
         server={"rto": "4h", "rpo": "1h", "cutover": "ask"}, region=nights.EAST, starts="promote-replica",
-        approved_at="hold", other="replica", ends_with="promote-replica", does={**DONE, "PATCH": 1, "CNAME": 1},
+        approved_at="hold", other="replica", ends_with="promote-replica", does={**DONE, "PATCH": 2, "CNAME": 1},
     ),
     "a server is restored as it was": Course(
         server={}, starts="point-in-time-restore", ends_with="point-in-time-restore",
@@ -115,7 +115,7 @@ BY_HAND = {
     ),
     "a server moves into one with geo-redundant backup": Course(
         server={"geo_backup": False}, starts="migrate-to-geo-redundant", approved_at="hold", login=True,
-        ends_with="migrate-to-geo-redundant", does={**DONE, "PUT": 1},
+        ends_with="migrate-to-geo-redundant", does={**DONE, "PUT": 1, "PATCH": 1},
     ),
     "the way back is planned": Course(
         server={}, starts="failback-plan", ends_with="failback-plan", does=DONE,

@@ -68,8 +68,8 @@ async def test_a_replica_takes_over_after_a_yes_and_the_record_follows(fall: Any
     assert steps["promote"].output["verdict"] == "promoted"
     assert steps["cut-over"].output["verdict"] == "cut-over"
     assert night.record() == "orders-replica.postgres.database.azure.com"
-    (promotion,) = [e for e in night.writes(done=True) if e.method == "PATCH"]
-    assert promotion.path.endswith("/orders-replica")
+    changed = [e for e in night.writes(done=True) if e.method == "PATCH"]  # the promotion, then the tags
+    assert [e.path.rpartition("/")[2] for e in changed] == ["orders-replica", "orders-replica"]
     promoted = night.sim.world.server_named("orders-replica")
     assert promoted is not None
     assert promoted.role == "Primary"
