@@ -10,6 +10,7 @@ from responder.core import errors, plans, playbooks, runs
 from responder.steps import doors
 
 EFFECT = "idempotent"
+TELLS = True  # nothing is begun in the world: no freeze holds it, no cooldown follows it
 ABOUT = "Notes that applications run on the server again, after they had been sent to another."
 OUTPUTS = (
     playbooks.Output(

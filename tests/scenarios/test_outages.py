@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from responder import service
-from responder.core import copies, decisions, errors, runs
+from responder.core import copies, decisions, errors, outages, runs
 from tests.scenarios import night as nights
 from tests.scenarios.conftest import Fall
 
