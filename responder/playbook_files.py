@@ -204,8 +204,9 @@ def _text(path: Path) -> str:
             raise errors.InputError("playbook.too-large", text, remedy="Shorten it.", place=str(path))
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        text = "This is not YAML: it is not UTF-8 text."
-        raise errors.InputError("playbook.not-yaml", text, remedy="Save it as UTF-8.", place=str(path)) from error
+        text, before = "This is not YAML: it is not UTF-8 text.", error.object[: error.start].decode("utf-8", "replace")
+        place = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+        raise errors.InputError("playbook.not-yaml", text, remedy="Save it as UTF-8.", place=place) from error
     except FileNotFoundError as error:
         remedy = "Check its name; a link may lead nowhere."
         raise errors.InputError(
@@ -279,10 +280,22 @@ class _Composed:
         """What the text stands for. A date stays a text: no snapshot keeps a date."""
         kind = found.tag.rpartition(":")[2]
         if kind in ("null", "bool", "int", "float"):
-            value = self._values.construct_object(found)
+            try:
+                value = self._values.construct_object(found)
+            except ValueError as error:  # a number that is none, or of thousands of digits
+                raise self._unkept(found, "This number cannot be read.", "Shorten it, or put it in quotes.") from error
             assert value is None or isinstance(value, bool | int | float)
             return value
-        return str(found.value)
+        text = str(found.value)
+        if not text.isascii() and text != text.encode("utf-8", "replace").decode("utf-8"):
+            raise self._unkept(
+                found, "This text has half a character in it.", "Write the character itself, not \\uD83D."
+            )
+        return text
+
+    def _unkept(self, found: yaml.ScalarNode, text: str, remedy: str) -> errors.InputError:
+        place = f"{self._place}:{found.start_mark.line + 1}:{found.start_mark.column + 1}"
+        return errors.InputError("playbook.not-yaml", text, remedy=remedy, place=place)
 
     def _at(self, index: int) -> nodes.At:
         line = self._text.count("\n", 0, index) + 1

@@ -111,8 +111,8 @@ def _may_repeat(ctx: doors.Context) -> bool:
 
 
 def _judged(ctx: doors.Context, answer: calls.Answer) -> runs.Outcome:
-    expected = ctx.step.settings.get("expect") or range(200, 300)
-    if answer.status in expected:
+    expected = {str(each) for each in ctx.step.settings.get("expect") or range(200, 300)}
+    if str(answer.status) in expected:
         return runs.Done(output={"status": answer.status, "answer": answer.body})
     why = f"status {answer.status}: {answer.body[:300]}"
     # 429 and 503 with Retry-After say that it was not taken; any other 5xx may have been.
@@ -135,6 +135,8 @@ def _unknown(ctx: doors.Context, why: str) -> runs.Outcome:
 def _call(settings: Mapping[str, Any], ctx: doors.Context) -> calls.Call:
     headers: dict[str, Any] = {"User-Agent": "responder"}
     body = settings.get("body")
+    if body is not None and settings.get("json") is not None:
+        raise errors.InputError("http.two-bodies", "It has json and body.", remedy="Take one of them away.")
     if settings.get("json") is not None:
         headers["Content-Type"], body = "application/json", json.dumps(settings["json"], ensure_ascii=False)
     headers |= {

@@ -28,7 +28,10 @@ def test_a_file_of_the_same_name_replaces_the_shipped_one(tmp_path: Path):
     ("content", "error_id", "place"),
     [
         (b"title: [", "playbook.not-yaml", "bad.yaml:1:"),
-        (b"\xff\xfe", "playbook.not-yaml", "bad.yaml"),
+        (b"\xff\xfe", "playbook.not-yaml", "bad.yaml:1:1"),
+        (b"title: T\npurpose: \xe4", "playbook.not-yaml", "bad.yaml:2:10"),
+        (b"title: T\npurpose: " + b"9" * 5000, "playbook.not-yaml", "bad.yaml:2:10"),
+        (b'title: "\\ud83d"\npurpose: P', "playbook.not-yaml", "bad.yaml:1:8"),
         (b"title: T\npurpose: P\nsteps: [*nowhere]", "playbook.not-yaml", "bad.yaml:3:9"),
         (b"title: T\npurpose: P\nsteps: [{id: one, do: explode}]", "playbook.unknown-step", "bad.yaml:3:23"),
         (b"", "playbook.not-a-mapping", "bad.yaml:1:1"),

@@ -171,6 +171,20 @@ async def test_a_name_that_leads_inside_is_called_only_where_that_is_meant(
     assert (desk.seen, stage.saved) == ([], {}), "nothing left us, and that is known"
 
 
+@pytest.mark.parametrize("expect", [[202], ["202"]])
+async def test_a_status_that_is_expected_means_done_however_it_is_written(
+    stage: Stage, desk: Desk, expect: list[int | str]
+):
+    desk.answers = [web.Response(status=202)]
+    assert output(await stage.call(url=f"{desk.url}/page", expect=expect))["status"] == 202
+
+
+async def test_of_two_bodies_none_is_sent(stage: Stage, desk: Desk):
+    with pytest.raises(errors.InputError, match=r"http\.two-bodies"):
+        await stage.call(url=f"{desk.url}/page", json={"a": 1}, body="b")
+    assert desk.seen == []
+
+
 async def test_a_redirect_is_an_answer_like_any_other(stage: Stage, desk: Desk):
     desk.answers = [web.Response(status=302, headers={"Location": f"{desk.url}/elsewhere"})]
     failed = await stage.call(url=desk.url)

@@ -96,8 +96,7 @@ class Report:
         """
         node = entry.get(name)
         value = nodes.plain(node) if node is not None else None
-        if isinstance(value, bool | int | float):
-            assert node is not None
+        if node is not None and value is not None and not isinstance(value, str):
             self.refuse("playbook.bad-value", f"{name}: {value!r} is not a text.", node.at, "Put it in quotes.")
         elif not isinstance(value, str) or not value.strip():
             where = node.at if node is not None else at
