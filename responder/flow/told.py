@@ -38,8 +38,13 @@ def quarantined(run: runs.Run, why: str) -> announcements.Announcement:
 
 def left(run: runs.Run, records: Mapping[str, runs.StepRecord]) -> str:
     """What a run which goes no further leaves behind."""
-    there = runs.left(run, records)
-    return f"; {' and '.join(there)} {'exist and are' if there[1:] else 'exists and is'} left as it is" if there else ""
+    there, perhaps = runs.left(run, records), runs.perhaps_left(run, records)
+    said = f"; {' and '.join(there)} {'exist and are' if there[1:] else 'exists and is'} left as it is" if there else ""
+    if perhaps:
+        said += (
+            f"; Azure was asked for {' and '.join(perhaps)} and has not said that it makes it: look whether it is there"
+        )
+    return said
 
 
 def announcement(run: runs.Run, key: str, kind: str, subject: str, text: str) -> announcements.Announcement:

@@ -18,6 +18,10 @@ Missing = Callable[[servers.ServerId, configurations.Configuration], Sequence[ch
 
 _PATIENT = {"Ambiguous", "ServerIsBusy", "ServerBusy", "ServerIsNotReady", "Conflict"}
 """After these the copy is looked at again: it is busy, perhaps with what we asked for."""
+_MOST = 3
+"""How often one change is asked for: one that Azure takes again and again and never shows would keep the copy from ever
+being ready."""
+_KEPT = ("refused", "written", "asked")
 _KINDS = {kind.__name__: kind for kind in (changes.FirewallRule, changes.Parameter, changes.Restart)}
 
 
@@ -42,6 +46,10 @@ async def until_complete(ctx: doors.Context, missing: Missing, what: str) -> run
         return ctx.look_again(error)
     refused: Mapping[str, str] = saved.get("refused", {})
     left = [change for change in missing(copy, there) if name_of(change) not in refused]
+    asked: Mapping[str, int] = saved.get("asked", {})
+    if left and asked.get(name_of(left[0]), 0) >= _MOST:
+        why = f"Azure has taken it {_MOST} times and does not show it"
+        return _left_out(ctx, _kept(saved), name_of(left[0]), why)
     if not left:
         told = f"{what} are set" + (f", but for {', '.join(sorted(refused))}." if refused else ".")
         output = {"verdict": "incomplete" if refused else "copied", "told": told}
@@ -57,7 +65,7 @@ def name_of(change: changes.Change) -> str:
 
 
 async def _ask(ctx: doors.Context, change: changes.Change, saved: Mapping[str, Any]) -> runs.Outcome:
-    kept = {key: saved[key] for key in ("refused", "written") if key in saved}
+    kept = _kept(saved)
     ctx.check()
     try:
         token = await ctx.doors.control_plane.change(change)
@@ -69,12 +77,14 @@ async def _ask(ctx: doors.Context, change: changes.Change, saved: Mapping[str, A
             return _left_out(ctx, kept, name_of(change), str(error))
         return runs.Retry(after=after, why=str(error), saved=kept)
     fields = {name: getattr(change, name) for name in type(change).__dataclass_fields__}
+    asked = kept.get("asked", {})
+    kept["asked"] = {**asked, name_of(change): asked.get(name_of(change), 0) + 1}
     await ctx.save({**kept, "token": token, "change": {"kind": type(change).__name__, **fields}})
     return runs.Wait(until=ctx.now, topic="operation")
 
 
 async def _poll(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
-    kept = {key: saved[key] for key in ("refused", "written") if key in saved}
+    kept = _kept(saved)
     fields = dict(saved["change"])
     change = _KINDS[fields.pop("kind")](**fields)
     try:
@@ -91,6 +101,11 @@ async def _poll(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:
             return runs.Wait(until=ctx.now, topic="operation", saved=kept)
         case restores.OperationFailed(code=code, message=message):
             return _left_out(ctx, kept, name_of(change), f"{code}: {message}")
+
+
+def _kept(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """What is remembered from one change to the next."""
+    return {key: saved[key] for key in _KEPT if key in saved}
 
 
 def _left_out(ctx: doors.Context, kept: Mapping[str, Any], name: str, why: str) -> runs.Wait:

@@ -87,6 +87,9 @@ _LOOK_FIRST = {
     "Conflict",
 }
 
+_STUCK = {"disabled", "inaccessible", "stopped"}
+"""States that somebody has to see to: the key of its encryption cannot be reached, or it was stopped."""
+
 _ASKED_FOR = ("copy", "region", "to", "zone", "network", "requested_at")
 
 _WANTED = {decisions.Action.START, decisions.Action.RESTORING}
@@ -204,6 +207,9 @@ async def _look(ctx: doors.Context) -> runs.Outcome:
         return ctx.look_again(error)
     if found is None:
         return runs.Retry(after=ctx.doors.rules.retry, why="the copy is not there", saved=_intent(ctx))
+    if found.state.lower() in _STUCK:
+        why = f"Azure shows {request.target_id} as {found.state}, which does not become Ready by itself"
+        return runs.Retry(after=ctx.doors.rules.retry, why=why)
     if not found.ready:
         return runs.Wait(until=ctx.now + ctx.doors.rules.poll, topic="operation")
     return runs.Done(

@@ -352,3 +352,42 @@ def test_any_journal_says_something_about_the_copy(records: list[StepRecord], st
         assert state not in (State.FAILED, State.CANCELLED)
     if found.state is copies.State.PROMOTED:
         assert by_id["cut-over"].output["verdict"] == "cut-over"
+
+
+# --- what a run that goes no further leaves behind
+
+
+def left(*records: StepRecord) -> tuple[list[str], list[str]]:
+    run, journal = new(WHOLE, state=State.CANCELLED), {each.id: each for each in records}
+    return runs.left(run, journal), runs.perhaps_left(run, journal)
+
+
+ASKED = replace(record("restore", StepState.FAILED), saved={"copy": "/copy", "number": 1})
+
+
+@pytest.mark.parametrize(
+    ("records", "there", "perhaps"),
+    [
+        pytest.param([record("restore", **RESTORED)], ["/copy"], [], id="it was made"),
+        pytest.param([ASKED], [], ["/copy"], id="it was asked for, and never seen"),
+        pytest.param([replace(ASKED, saved={**ASKED.saved, "token": "t"})], ["/copy"], [], id="Azure is making it"),
+        pytest.param([replace(ASKED, saved={**ASKED.saved, "adopted": True})], ["/copy"], [], id="it was found"),
+        pytest.param(
+            [replace(ASKED, state=StepState.SKIPPED, saved={**ASKED.saved, "token": "t"})],
+            ["/copy"],
+            [],
+            id="Azure is making it, and somebody passed over the step",
+        ),
+        pytest.param([record("restore", **RESTORED), record("discard", verdict="discarded")], [], [], id="thrown away"),
+        pytest.param(
+            [replace(ASKED, state=StepState.SKIPPED), record("discard", verdict="discarded")],
+            [],
+            [],
+            id="passed over and thrown away",
+        ),
+    ],
+)
+def test_what_is_left_behind_is_named_as_surely_as_it_is_known(
+    records: list[StepRecord], there: list[str], perhaps: list[str]
+):
+    assert left(*records) == (there, perhaps)

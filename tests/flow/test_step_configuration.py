@@ -47,7 +47,7 @@ async def test_a_change_under_way_is_gone_on_with_after_a_restart(stage: steps.S
     stage.azure.progress = restores.Succeeded()
     outcome = await copy_firewall_rules.execute(stage.context("rules", saved=stage.saved[-1]))
     assert stage.azure.changed[0] == stage.azure.changed[1]
-    assert outcome == runs.Wait(until=steps.NOW, topic="operation", saved={"written": 1})
+    assert outcome == runs.Wait(until=steps.NOW, topic="operation", saved={"written": 1, "asked": {"office": 1}})
 
 
 async def test_when_nothing_is_missing_it_is_done(stage: steps.Stage):
@@ -88,3 +88,20 @@ async def test_a_parameter_that_counts_after_a_restart_gets_one_when_all_are_set
 async def test_a_look_that_gets_no_answer_is_no_failed_attempt(stage: steps.Stage):
     stage.azure.configured = steps.azure_error("TimedOut", retryable=True)
     assert isinstance(await copy_parameters.execute(stage.context("parameters")), runs.Wait)
+
+
+@pytest.mark.parametrize("shown", [configurations.Configuration(), configurations.Configuration(restart_pending=True)])
+async def test_what_azure_takes_and_never_shows_does_not_hold_the_copy_up_for_ever(
+    stage: steps.Stage, shown: configurations.Configuration
+):
+    stage.azure.configured, stage.azure.progress = shown, restores.Succeeded()
+    saved: dict[str, object] = {}
+    for _ in range(40):
+        outcome = await copy_parameters.execute(stage.context("parameters", saved=saved))
+        if isinstance(outcome, runs.Done):
+            break
+        assert isinstance(outcome, runs.Wait)
+        saved = dict(stage.saved[-1] if outcome.saved is None else outcome.saved)
+    assert isinstance(outcome, runs.Done)
+    assert outcome.output["verdict"] == "incomplete"
+    assert {"max_connections", "work_mem"} <= outcome.output["refused"].keys()

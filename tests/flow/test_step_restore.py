@@ -203,6 +203,18 @@ async def test_a_copy_that_is_not_ready_yet_is_waited_for(stage: steps.Stage):
     assert outcome == runs.Wait(until=steps.NOW + steps.POLL, topic="operation")
 
 
+@pytest.mark.parametrize("state", ["Disabled", "Stopped", "Inaccessible"])
+async def test_a_copy_that_will_not_become_ready_by_itself_is_told_and_not_waited_for_for_ever(
+    stage: steps.Stage, state: str
+):
+    stage.azure.progress = restores.Succeeded()
+    stage.azure.found = dataclasses.replace(steps.found(ready=False), state=state)
+    outcome = await restore.execute(stage.context("restore", saved=TOKEN))
+    assert isinstance(outcome, runs.Retry)
+    assert state in outcome.why
+    assert outcome.saved is None, "its handle is kept"
+
+
 async def test_a_failed_operation_is_tried_anew_under_another_name(stage: steps.Stage):
     stage.azure.progress = restores.OperationFailed(code="InternalServerError", message="oh")
     outcome = await restore.execute(stage.context("restore", saved=TOKEN))

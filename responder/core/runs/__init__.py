@@ -16,6 +16,7 @@ from responder.core.runs.making import (
     copy_of,
     left,
     not_meant,
+    perhaps_left,
     renewal_from,
     stands_in,
 )
@@ -78,6 +79,7 @@ __all__ = [  # callers say `runs.X`, wherever X lies in here
     "new",
     "not_meant",
     "overdue",
+    "perhaps_left",
     "refused",
     "renewal_from",
     "run_id",

@@ -112,14 +112,37 @@ def not_meant(run: shapes.Run, step: playbooks.Step, outputs: Mapping[str, Mappi
 
 
 def left(run: shapes.Run, records: Mapping[str, shapes.StepRecord]) -> list[str]:
-    """The ARM ids of the copies that a run which goes no further leaves behind."""
+    """The ARM ids of the copies that a run which goes no further leaves behind, as far as they are known to be there:
+    they are done, or Azure has taken the request."""
+    return [copy for copy, seen in _left(run, records).items() if seen]
+
+
+def perhaps_left(run: shapes.Run, records: Mapping[str, shapes.StepRecord]) -> list[str]:
+    """Those that were asked for, without Azure ever having said that it would make them, or refused for good."""
+    return [copy for copy, seen in _left(run, records).items() if not seen]
+
+
+def _left(run: shapes.Run, records: Mapping[str, shapes.StepRecord]) -> dict[str, bool]:
+    """Each copy, and whether it is known to be there."""
     copy = copy_of(run, records)
-    if copy.state is copies.State.DISCARDED or copy.server_id is None:
-        return []
-    if any(_throws_others(step) and _is_done(records.get(step.id)) for step in run.playbook.steps):
-        return [copy.server_id]
-    others = [str(one.output.get("copy") or one.saved.get("copy") or "") for one, _ in _tried(run, records)]
-    return list(dict.fromkeys([copy.server_id, *filter(None, others)]))
+    thrown = [step for step in run.playbook.steps if step.kind == "discard_copy" and _is_done(records.get(step.id))]
+    if copy.state is copies.State.DISCARDED or any(not _throws_others(step) for step in thrown):
+        return {}
+    found = {copy.server_id: True} if copy.server_id is not None else {}
+    for step in run.playbook.steps:
+        record = records.get(step.id)
+        if step.kind in _RESTORES and record is not None:
+            id_, seen = _asked_for(record)
+            only = copy.server_id if thrown else None  # the others were thrown away
+            if id_ and id_ == (only or id_):
+                found[id_] = seen
+    return found
+
+
+def _asked_for(record: shapes.StepRecord) -> tuple[str, bool]:
+    """What a step that makes a copy has asked for, also one that was passed over, and whether Azure has taken it."""
+    done = str(record.output.get("copy") or "")
+    return done or str(record.saved.get("copy") or ""), bool(done or record.saved.keys() & {"token", "adopted"})
 
 
 def renewal_from(run: shapes.Run, step: str | None, records: Mapping[str, shapes.StepRecord]) -> bool:
