@@ -102,13 +102,20 @@ def library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language) -
     return Library(found=found, unusable=unusable)
 
 
-def insist(found: Library, names: Iterable[str]) -> None:
+def insist(found: Library, names: Iterable[str], also: Iterable[str] = ()) -> None:
     """Make sure of the playbooks that the daemon starts by itself.
 
+    Args:
+        names: it cannot do without.
+        also: it starts, too; where one cannot be used, that way out is closed.
+
     Raises:
-        InputError: one cannot be used here, or needs to be given something.
+        InputError: one of `names` cannot be used here, or any of them needs to be given something.
     """
-    for name in names:
+    needed_ones = tuple(names)
+    for name in (*needed_ones, *also):
+        if name in found.unusable and name not in needed_ones:
+            continue
         if name in found.unusable:
             raise found.unusable[name]
         book = found.found[name].playbook

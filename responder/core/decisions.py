@@ -58,6 +58,10 @@ class Action(StrEnum):
 
 
 WAIT_IT_OUT, GEO_RESTORE = "wait-it-out", "geo-restore"
+NEEDED = (WAIT_IT_OUT, GEO_RESTORE)
+"""Playbooks that nothing goes without."""
+STARTED = (ways.Name.PROMOTE.value, ways.Name.IN_REGION.value)
+"""Those that are started by themselves, too; without one of them that way out is closed."""
 
 PLAYBOOK_OF: Mapping[Action, str | None] = {
     Action.OBSERVE: None,

@@ -22,6 +22,7 @@ from responder.core import (
     approvals,
     brakes,
     decisions,
+    errors,
     outages,
     playbooks,
     runs,
@@ -316,18 +317,26 @@ class Assess:
     def _run(
         self, name: str, decision: decisions.Decision, server: servers.Server, known: facts.Turn
     ) -> runs.Run | None:
-        """The run to start; None when one failed or was stopped by a human: never started again by itself."""
+        """The run to start; None when one failed or was stopped by a human: never started again by itself.
+
+        Nor one whose playbook, an operator's own, does not take what the decision gives: the others are decided about.
+        """
         past = _past(name, decision, known)
         if any(run.state is not runs.State.DONE for run in past):
             return None
         playbook = self._rules.playbooks[name]
         taken = {parameter.name for parameter in playbook.parameters}  # an operator's own may take less
+        try:
+            params = playbook.arguments({key: value for key, value in decision.arguments.items() if key in taken})
+        except errors.InputError as error:
+            _log.error("run.not-possible", **server.log_context(), playbook=name, why=str(error))
+            return None
         return runs.new(
             id_=runs.run_id(name, server, decision.outage, len(past) + 1),
             server=server,
             outage_id=decision.outage,
             playbook=playbook,
-            params=playbook.arguments({key: value for key, value in decision.arguments.items() if key in taken}),
+            params=params,
             by="responder",
             now=decision.at,
         )

@@ -88,7 +88,7 @@ async def _record_start(config: settings.Settings, store: stores.Store, books: s
 def _library(config: settings.Settings, registry: steps.Registry) -> playbook_files.Library:
     """All playbooks, those that the daemon starts by itself among them."""
     found = playbook_files.library(config.playbooks, playbook_files.language(registry.kinds, registry.unusable))
-    playbook_files.insist(found, (decisions.WAIT_IT_OUT, decisions.GEO_RESTORE))
+    playbook_files.insist(found, decisions.NEEDED, decisions.STARTED)
     return found
 
 

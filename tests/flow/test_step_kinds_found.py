@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from responder import playbook_files, steps
-from responder.core import errors
+from responder.core import decisions, errors
 
 GOOD = """
 from responder.core import playbooks, runs
@@ -103,13 +103,14 @@ def test_what_is_switched_off_is_not_there_and_says_how_to_switch_it_on():
     assert "List its programs." in str(found.unusable["command"])
 
 
-def test_a_playbook_that_the_daemon_starts_by_itself_must_not_ask_for_anything(tmp_path: Path):
-    (tmp_path / "wait-it-out.yaml").write_text(
+@pytest.mark.parametrize("name", ["wait-it-out", "promote-replica", "point-in-time-restore"])
+def test_a_playbook_that_the_daemon_starts_by_itself_must_not_ask_for_anything(tmp_path: Path, name: str):
+    (tmp_path / f"{name}.yaml").write_text(
         "title: T\npurpose: P\nparameters: {to: {type: time, required: true}}\nsteps: [{id: one, do: hold}]\n"
     )
     library = playbook_files.library(tmp_path, playbook_files.language(steps.KINDS))
     with pytest.raises(errors.InputError, match="nobody would give it to"):
-        playbook_files.insist(library, ["geo-restore", "wait-it-out"])
+        playbook_files.insist(library, decisions.NEEDED, decisions.STARTED)
 
 
 @pytest.mark.parametrize("name", sorted(steps.KINDS))

@@ -86,7 +86,7 @@ def playbooks(config: settings.Settings) -> list[checks.Finding]:
     try:
         speech = playbook_files.language(registry.kinds, registry.unusable)
         library = playbook_files.library(config.playbooks, speech)
-        playbook_files.insist(library, (decisions.WAIT_IT_OUT, decisions.GEO_RESTORE))
+        playbook_files.insist(library, decisions.NEEDED, decisions.STARTED)
     except errors.InputError as error:
         return [checks.failed("playbooks", f"{error.place}: {error.message}".lstrip(": "), error.remedy)]
     lost = [checks.doubt("playbooks", f"{name} cannot be used: {why}", "") for name, why in library.unusable.items()]
