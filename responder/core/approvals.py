@@ -269,12 +269,17 @@ def lapsed(known: Ask, facts: decisions.Facts, now: datetime) -> announcements.A
 
 def sentences(known: Ask) -> str:
     """The price, in words, and what a silence leads to."""
-    silence = {
+    instead = silence(known.price.default)
+    return f"{costs(known.price)} If nobody answers by {known.expires_at:%H:%M} UTC, {instead}."
+
+
+def silence(default: Default) -> str:
+    """What happens when nobody answers, in half a sentence."""
+    return {
         Default.WAIT: "it is held: nothing is lost, and it stays down until its region returns",
         Default.DECLINE: "it counts as a no",
         Default.YES: "it counts as a yes, as its owner declared",
-    }[known.price.default]
-    return f"{costs(known.price)} If nobody answers by {known.expires_at:%H:%M} UTC, {silence}."
+    }[default]
 
 
 def costs(shown: Price) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +43,7 @@ async def find(store: stores.Store, rules: Rules, now: datetime, *, early: bool 
     found = {one.run: one for one in lacking[:MOST]}
     ids = {one.server for one in found.values()}
     estate, known = await store.estate.some(ids), await store.asks.newest(list(found))
+    decided = await store.outages.newest([(one.outage, one.server) for one in found.values() if one.outage])
     read, _ = await store.journals.read(journals.Wanted(since=now, servers=ids, whole=True))
     opened, owners = [], {}
     for journal in read:
@@ -55,7 +57,7 @@ async def find(store: stores.Store, rules: Rules, now: datetime, *, early: bool 
             records=journal.steps,
             words=journal.words,
             ask=known.get(one.run),
-            decision=await store.outages.decision(one.server, one.outage) if one.outage else None,
+            decision=decided.get((one.outage, one.server)) if one.outage else None,
             tolerance=tolerance,
         )
         question = questions.of(facts, rules.policy)
@@ -70,9 +72,9 @@ def rules(config: settings.Settings) -> Rules:
     return Rules(policy=config.approvals_policy(), defaults=config.tolerance(), approvers=named)
 
 
-def as_json(found: Open, rules: Rules) -> views.Json:
-    """`{"approvals": [...], "more": false}`, each with its price, by when, and who may."""
-    return {"approvals": [_one(question, found, rules) for question in found.questions], "more": found.more}
+def as_json(found: Open, rules: Rules, most: int | None = None) -> views.Json:
+    """`{"approvals": [...], "more": false}`, each with its price, by when, and who may. `most`: the first so many."""
+    return {"approvals": [_one(question, found, rules) for question in found.questions[:most]], "more": found.more}
 
 
 def _one(question: questions.Question, found: Open, rules: Rules) -> views.Json:
@@ -100,15 +102,17 @@ def _one(question: questions.Question, found: Open, rules: Rules) -> views.Json:
         "approvers": list(rules.approvers),
         "who_may": questions.who_may(question, rules.policy),
         "sentence": _sentence(question),
+        "if_nobody": approvals.silence(price.default) if price else None,
         "to_sign": durations.write(question.to_sign) if question.to_sign is not None else None,
         "yes": _yes(question),
-        "no": f"responder runs decline {run.id}",
+        "no": f"responder runs decline {shlex.quote(run.id)}",
     }
 
 
 def _yes(question: questions.Question) -> str:
-    """The command that says it; with the loss to be signed for where it takes a signature."""
-    command = f"responder runs approve {question.run.id}"
+    """The command that says it; with the loss to be signed for where it takes a signature. It is copied into shells,
+    and the id has a tracking id in it, which comes from outside."""
+    command = f"responder runs approve {shlex.quote(question.run.id)}"
     return command + (f" --accept-loss {durations.write(question.to_sign)}" if question.to_sign is not None else "")
 
 

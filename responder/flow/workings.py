@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from responder import settings
 from responder.core import brakes, controls, runs, throttles
@@ -65,8 +66,8 @@ async def braked(store: stores.Store, policy: brakes.Policy, now: datetime) -> v
     found = await read(store, now)
     return {
         **views.of_freezes(found.freezes),
-        "runs": await _told(store),
-        "quarantined": [_short(run) for run in await store.runs.list(limit=1000, waiting_for=controls.QUARANTINE)],
+        "runs": (await told(store)).told,
+        "quarantined": [short(run) for run in await store.runs.list(limit=1000, waiting_for=controls.QUARANTINE)],
         "waiting": dict(found.waiting),
         "cooling": await _cooling(store, policy, now),
         "caps": {
@@ -75,28 +76,32 @@ async def braked(store: stores.Store, policy: brakes.Policy, now: datetime) -> v
             "subscriptions": dict(found.under_way_of),
             "regions": dict(found.under_way),
         },
-        "azure": [_bucket(key, bucket, now) for key, bucket in sorted(found.buckets.items())],
+        "azure": [bucket(key, one, now) for key, one in sorted(found.buckets.items())],
     }
 
 
 async def sharing(store: stores.Store, now: datetime) -> views.Json:
     """Who shares the store: each with its lease, what it leads, and how many runs it has in hand."""
     found = await read(store, now)
-    return {
-        "store": store.database.place,
-        "instances": [
-            {
-                "id": one.id,
-                "about": one.about,
-                "role": "daemon" if one.daemon else "command line",
-                "started_at": views.time(one.started_at),
-                "lease_until": views.time(one.lease_until),
-                "leads": sorted(stage for stage, leader in found.leaders.items() if leader == one.id),
-                "runs": found.in_hand.get(one.id, 0),
-            }
-            for one in found.members
-        ],
-    }
+    leases = {one.id: views.time(one.lease_until) for one in found.members}
+    shown = [{**one, "lease_until": leases[one["id"]]} for one in members(found)]
+    return {"store": store.database.place, "instances": shown}
+
+
+def members(found: Workings) -> list[views.Json]:
+    """The same, without the leases: they are renewed all the time."""
+    return [
+        {
+            "id": one.id,
+            "about": one.about,
+            "role": "daemon" if one.daemon else "command line",
+            "started_at": views.time(one.started_at),
+            "leads": sorted(stage for stage, leader in found.leaders.items() if leader == one.id),
+            "runs": found.in_hand.get(one.id, 0),
+            "me": one.id == found.me,
+        }
+        for one in found.members
+    ]
 
 
 def holder(config: settings.Settings) -> str:
@@ -104,19 +109,29 @@ def holder(config: settings.Settings) -> str:
     return locks.holder(config.store.path.absolute()) if config.store.url is None else ""
 
 
-async def _told(store: stores.Store) -> list[views.Json]:
-    """Runs that somebody paused or held, and has not let go since."""
-    found = []
-    for id_ in await store.brakes.told():
+class Told(NamedTuple):
+    """Runs that somebody paused or held."""
+
+    told: list[views.Json]
+    more: bool
+    """There may be more than were looked at."""
+
+
+async def told(store: stores.Store, most: int | None = None) -> Told:
+    """Runs that somebody paused or held, and has not let go since. `most`: of so many at most; None: of all."""
+    ids, found = await store.brakes.told(), []
+    for id_ in ids[:most]:
         said = controls.standing(await store.runs.signals(id_))
         for what, word in (("pause", said.paused), ("hold", said.held)):
             if word is not None:
+                shown = {"run": id_, "what": what, "by": word.by, "at": views.time(word.at)}
                 reason = str(word.payload.get("reason") or "")
-                found.append({"run": id_, "what": what, "by": word.by, "at": views.time(word.at), "reason": reason})
-    return found
+                found.append({**shown, "reason": reason, "until": views.time(word.until)})
+    return Told(found, most is not None and len(ids) > most)
 
 
-def _short(run: runs.Run) -> views.Json:
+def short(run: runs.Run) -> views.Json:
+    """A run in quarantine."""
     return {"run": run.id, "server": run.server_id, "why": run.why, "strikes": run.strikes}
 
 
@@ -130,13 +145,14 @@ async def _cooling(store: stores.Store, policy: brakes.Policy, now: datetime) ->
     return found
 
 
-def _bucket(key: rows.Key, bucket: throttles.Bucket, now: datetime) -> views.Json:
-    blocked = bucket.blocked_until if bucket.blocked_until is not None and bucket.blocked_until > now else None
+def bucket(key: rows.Key, known: throttles.Bucket, now: datetime) -> views.Json:
+    """One of Azure's budgets, as far as it was heard of."""
+    blocked = known.blocked_until if known.blocked_until is not None and known.blocked_until > now else None
     return {
         "subscription": key[0],
         "kind": key[1].value,
-        "told": bucket.remaining,
-        "left": round(throttles.left(bucket, key[1], now)),
-        "seen_at": views.time(bucket.seen_at),
+        "told": known.remaining,
+        "left": round(throttles.left(known, key[1], now)),
+        "seen_at": views.time(known.seen_at),
         "refused_until": views.time(blocked),
     }

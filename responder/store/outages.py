@@ -6,7 +6,7 @@ import builtins
 import dataclasses
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -155,6 +155,21 @@ class Outages:
         row = await self._base.row(_LATEST_OF_SERVER, {"outage": outage_id, "server": server_id})
         return self._decision(row, outage_id) if row else None
 
+    async def newest(
+        self, wanted: Collection[tuple[core_outages.OutageId, servers.ServerId]]
+    ) -> dict[tuple[core_outages.OutageId, servers.ServerId], core_decisions.Decision]:
+        """The same for many servers, read in bulk; who has none that can be read is not in the answer."""
+        found = {}
+        for outage_id in {outage for outage, _ in wanted}:
+            ids = codec.listed(server for outage, server in wanted if outage == outage_id)
+            for row in await self._base.rows(
+                f"{_LATEST} {_OF_OUTAGE} {_OF_SERVERS}", {"outage": outage_id, "servers": ids}
+            ):
+                decision = self._decision(row, outage_id)
+                if decision is not None:
+                    found[outage_id, decision.server] = decision
+        return found
+
     async def facts(self, server_id: servers.ServerId, outage_id: core_outages.OutageId) -> core_decisions.Facts | None:
         """What the latest decision for one server knew."""
         row = await self._base.row(_LATEST_OF_SERVER, {"outage": outage_id, "server": server_id})
@@ -178,6 +193,7 @@ _LATEST_OF = """
 _LATEST = _LATEST_OF.format(what="d.body, d.facts")
 _OF_OUTAGE = "WHERE latest.outage_id = :outage"
 _LATEST_OF_SERVER = f"{_LATEST} {_OF_OUTAGE} AND latest.server_id = :server"
+_OF_SERVERS = "AND latest.server_id IN (SELECT value FROM json_each(:servers))"
 _ACTIONS = f"{_LATEST_OF.format(what='d.action')} {_OF_OUTAGE}"
 _ACTIONS = f"SELECT action, COUNT(*) AS servers FROM ({_ACTIONS}) AS newest GROUP BY action"  # noqa: S608
 _NEWEST = "SELECT COALESCE(MAX(id), 0) AS newest FROM decisions WHERE outage_id = :outage"

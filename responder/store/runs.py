@@ -157,6 +157,18 @@ class Runs:
         where = f"WHERE {active} AND {of_outage} AND {waits} ORDER BY number DESC LIMIT :limit"
         return await self._runs(where, outage=outage_id, waits=waiting_for, limit=limit)
 
+    async def going_on(
+        self, limit: int, offset: int = 0, *, waits: str | None = None
+    ) -> builtins.list[core_runs.Run]:  # fmt: skip
+        """Runs that have not ended, those that need somebody first, those that only look on last.
+
+        Args:
+            waits: only those that wait for this, in the words of `Brakes.waiting`.
+        """
+        wanted = {"waits": waits, "limit": limit, "offset": offset}
+        rows = await self._base.rows(_GOING_ON.format(which=_WAITS if waits is not None else "TRUE"), wanted)
+        return [run_rows.run(row) for row in rows]
+
     async def active_for(self, server_id: servers.ServerId) -> core_runs.Run | None:
         """The run of that server that has not ended; there is at most one."""
         found = await self._runs("WHERE server_id = :server AND state IN ('ready', 'waiting')", server=server_id)
@@ -247,6 +259,20 @@ class Runs:
     async def _runs(self, where: str, **parameters: object) -> builtins.list[core_runs.Run]:
         sql = f"SELECT * FROM runs {where}"  # noqa: S608 - every condition is a literal of this module
         return [run_rows.run(row) for row in await self._base.rows(sql, parameters)]
+
+
+_RANK = """
+    CASE waiting_for WHEN 'quarantine' THEN 0 WHEN 'retry' THEN 1 WHEN 'approval' THEN 2 WHEN 'pause' THEN 3
+    WHEN 'freeze' THEN 4 WHEN 'hold' THEN 6 WHEN 'turn' THEN 7 WHEN 'decision' THEN 8 ELSE 5 END, number
+"""
+_WAITS = "CASE WHEN state = 'ready' THEN 'nothing' ELSE COALESCE(waiting_for, 'time') END = :waits"
+# Numbers first: with the bodies in it, the database would sort all of them.
+_GOING_ON = f"""
+    SELECT * FROM runs WHERE number IN (
+        SELECT number FROM runs WHERE state IN ('ready', 'waiting') AND {{which}}
+        ORDER BY {_RANK} LIMIT :limit OFFSET :offset)
+    ORDER BY {_RANK}
+"""  # noqa: S608 - literals
 
 
 class _Write(NamedTuple):

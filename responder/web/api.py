@@ -1,21 +1,33 @@
-"""The API under `/api/v1`: what the command line needs of a running daemon. Without a token nothing is answered."""
+"""The API under `/api/v1`: what the command line and the console need of a running daemon.
+
+Without a token nothing is answered. GET takes the console's session instead of one, too; POST never does, so that no
+page of somebody else can make a browser act. What GET answers has an ETag: who has it already is told 304.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
 from responder import clock
 from responder.core import controls, durations, errors, outages, runs
-from responder.flow import braking, plans, questions, reading, requests, telling, views, workings
+from responder.flow import braking, overview, plans, questions, reading, requests, telling, views, workings
 from responder.store import outages as rows
-from responder.web import desk, roles
+from responder.web import desk, logins, roles
 
 _WORDS = {topic.value: topic for topic in controls.WORDS}
 
 _CALLER = web.RequestKey("caller", roles.Caller)
+_AS_OF = web.RequestKey("as_of", datetime)
+"""The moment that the answer is of; not set: now."""
+_LARGE = 100_000
+"""Characters of an answer that are made into bytes and digested on a thread: they hold up nobody."""
 _BRAKES = (roles.Role.OPERATOR, roles.Role.APPROVER)
 """Anybody who may do anything may pull the brake; letting it go is the operator's."""
 
@@ -25,13 +37,17 @@ Handler = Callable[[web.Request], Awaitable[views.Json]]
 class Api:
     """The handlers; each reads rows or leaves a word, none acts."""
 
-    def __init__(self, behind: desk.Desk) -> None:
+    def __init__(self, behind: desk.Desk, register: roles.Register, doors: logins.Logins) -> None:
         self._desk = behind
         self._store = behind.store
-        self._register = roles.Register(behind.config.web)
+        self._register = register
+        self._logins = doors
+        self._overview = overview.Overview(behind.store, behind.config, behind.sources, behind.shelf)
 
     def mount(self, app: web.Application) -> None:
         """Add every route."""
+        app.router.add_get("/api/v1/session", self._guarded(self.session))
+        app.router.add_get("/api/v1/overview", self._guarded(self.overview))
         app.router.add_get("/api/v1/incidents", self._guarded(self.incidents))
         app.router.add_get("/api/v1/incidents/{id:.+}", self._guarded(self.incident))
         app.router.add_post("/api/v1/events/reparse", self._guarded(self.reparse, roles.Role.OPERATOR))
@@ -52,21 +68,42 @@ class Api:
 
     def _guarded(self, handler: Handler, *wanted: roles.Role) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
-            caller = self._register.caller(request)
-            if request.method != "GET" and wanted:
+            caller = self._caller(request)
+            if request.method not in ("GET", "HEAD") and wanted:
                 caller.must(*wanted)
             request[_CALLER] = caller
-            return web.json_response(await handler(request))
+            found = await handler(request)
+            return await _answered(request, found) if request.method in ("GET", "HEAD") else web.json_response(found)
 
         return guarded
+
+    def _caller(self, request: web.Request) -> roles.Caller:
+        """By the bearer token; to look, also by the console's session."""
+        if request.method in ("GET", "HEAD") and "Authorization" not in request.headers:
+            found = self._logins.caller(request)
+            if found is not None:
+                return found
+        return self._register.caller(request)
+
+    async def session(self, request: web.Request) -> views.Json:
+        """Who asks, and what they may do."""
+        caller = request[_CALLER]
+        return {"name": caller.name, "roles": sorted(caller.roles)}
+
+    async def overview(self, request: web.Request) -> views.Json:
+        """What somebody who is woken must see at once: brakes, approvals, outages, runs, ears; a few of each,
+        and how many there are."""
+        found, request[_AS_OF] = await self._overview.look()
+        return found
 
     async def incidents(self, _: web.Request) -> views.Json:
         """Every outage known."""
         return await views.incidents(self._store)
 
     async def incident(self, request: web.Request) -> views.Json:
-        """One outage with a page of its servers: `?limit=500&offset=0&action=start-restore`; with `?server=NAME` the
-        story of that one: why it waited, in order of weight, and what was seen, decided, done and said."""
+        """One outage with a page of its servers: `?limit=500&offset=0&action=start-restore`; with `?brief=1` without
+        the facts. With `?server=NAME` the story of that one: why it waited, in order of weight, and what was seen,
+        decided, done and said."""
         outage = await self._store.outages.get(outages.OutageId(request.match_info["id"]))
         if outage is None:
             raise web.HTTPNotFound(reason="There is no such incident.")
@@ -74,7 +111,7 @@ class Api:
         if server is not None:
             takes = self._desk.config.policy().timing.cutover
             return await telling.story(self._store, outage, server, takes, clock.now())
-        return await views.incident(self._store, outage, _page(request))
+        return await views.incident(self._store, outage, _page(request), brief=_flag(request, "brief"))
 
     async def inventory(self, _: web.Request) -> views.Json:
         """The estate."""
@@ -84,12 +121,25 @@ class Api:
     async def approvals(self, request: web.Request) -> views.Json:
         """Every approval that is open, the most urgent first; with `?early=1` also what is not due yet."""
         rules = questions.rules(self._desk.config)
-        early = request.query.get("early", "") not in ("", "0", "false")
-        return questions.as_json(await questions.find(self._store, rules, clock.now(), early=early), rules)
+        found = await questions.find(self._store, rules, clock.now(), early=_flag(request, "early"))
+        return questions.as_json(found, rules)
 
-    async def runs(self, _: web.Request) -> views.Json:
-        """The newest runs."""
-        return {"runs": [views.of_run(run) for run in await self._store.runs.list(limit=200)]}
+    async def runs(self, request: web.Request) -> views.Json:
+        """The newest runs; with `?active=1` those that have not ended, who needs somebody first, by pages:
+        `&limit=50&offset=0&waiting_for=approval` (`total` counts all of them)."""
+        if not _flag(request, "active"):
+            return {"runs": [views.of_run(run) for run in await self._store.runs.list(limit=200)]}
+        page, waits = _page(request), request.query.get("waiting_for") or None
+        found = await self._store.runs.going_on(page.limit, page.offset, waits=waits)
+        counts = await self._store.brakes.waiting()
+        total = counts.get(waits, 0) if waits is not None else sum(counts.values())
+        following = page.offset + page.limit
+        return {
+            "runs": [views.of_run_briefly(run) for run in found],
+            "total": total,
+            "waiting": counts,
+            "next_offset": following if following < total else None,
+        }
 
     async def run(self, request: web.Request) -> views.Json:
         """One run with its steps."""
@@ -217,9 +267,36 @@ def _page(request: web.Request) -> rows.Page:
     return rows.Page(limit=limit, offset=offset, action=asked.get("action") or None)
 
 
-def mount(app: web.Application, behind: desk.Desk) -> None:
+def mount(app: web.Application, behind: desk.Desk, register: roles.Register, doors: logins.Logins) -> None:
     """Add the API to the application."""
-    Api(behind).mount(app)
+    Api(behind, register, doors).mount(app)
+
+
+async def _answered(request: web.Request, found: views.Json) -> web.Response:
+    """What was found, or 304 for whoever has it. `Responder-As-Of` says in both cases of which moment it is: a body
+    that is as it was is not an old one."""
+    as_of = request.get(_AS_OF) or clock.now()
+    text = json.dumps(found)
+    body, tag = await asyncio.to_thread(_tagged, text) if len(text) > _LARGE else _tagged(text)
+    headers = {
+        "ETag": tag,
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Responder-As-Of": str(views.time(as_of)),
+    }
+    known = [one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")]
+    if tag in known:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
+
+
+def _tagged(text: str) -> tuple[bytes, str]:
+    body = text.encode()
+    return body, f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+
+
+def _flag(request: web.Request, name: str) -> bool:
+    return request.query.get(name, "") not in ("", "0", "false")
 
 
 def _braked(request: web.Request, body: dict[str, Any]) -> braking.Asked:

@@ -65,14 +65,22 @@ class Register:
             found.append((one.secret.reveal(), Caller(name=one.name, roles=roles)))
         self._tokens: Sequence[tuple[str, Caller]] = found
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._tokens)
+
+    def known(self, given: str) -> Caller | None:
+        """Whose token it is. Every token is compared, so that the time tells nothing. None: nobody's."""
+        known = [caller for token, caller in self._tokens if answers.matches(given, token)]
+        return known[0] if known else None
+
     def caller(self, request: web.Request) -> Caller:
-        """Whoever calls. Every token is compared, so that the time tells nothing.
+        """Whoever calls.
 
         Raises:
             HTTPUnauthorized: nobody we know.
         """
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        known = [caller for token, caller in self._tokens if answers.matches(given, token)]
-        if not known:
+        known = self.known(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if known is None:
             raise web.HTTPUnauthorized(reason="The bearer token is missing or wrong (settings: web.token).")
-        return known[0]
+        return known

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from responder import settings
 from responder.core import errors
-from responder.web import answers, api, desk, health, idlers, webhooks
+from responder.web import answers, api, console, desk, health, idlers, logins, roles, webhooks
 
 _log = structlog.get_logger(__name__)
 
@@ -33,7 +33,10 @@ async def running(behind: desk.Desk) -> AsyncIterator[int]:
     app = web.Application(middlewares=[answers.plain_errors], client_max_size=config.body_limit)
     webhooks.mount(app, config, behind.intake)
     health.mount(app, behind)
-    api.mount(app, behind)
+    register = roles.Register(config)
+    doors = logins.Logins(register)
+    api.mount(app, behind, register, doors)
+    console.mount(app, doors, register)
     # Not unpacked by aiohttp: a packed body is bounded before and after, see `bodies`.
     runner = web.AppRunner(app, access_log=None, logger=_MUTE, auto_decompress=False, shutdown_timeout=5.0)
     await runner.setup()

@@ -6,7 +6,17 @@ from responder.flow.views.deciding import of_beliefs, of_decision
 from responder.flow.views.estate import inventory, of_server, of_statement
 from responder.flow.views.happening import incident, incidents, of_outage
 from responder.flow.views.plain import Json, seconds, time
-from responder.flow.views.running import of_ask, of_freeze, of_freezes, of_noted, of_price, of_run, of_signal, run
+from responder.flow.views.running import (
+    of_ask,
+    of_freeze,
+    of_freezes,
+    of_noted,
+    of_price,
+    of_run,
+    of_run_briefly,
+    of_signal,
+    run,
+)
 
 __all__ = [  # callers say `views.X`, wherever X lies in here
     "Json",
@@ -22,6 +32,7 @@ __all__ = [  # callers say `views.X`, wherever X lies in here
     "of_outage",
     "of_price",
     "of_run",
+    "of_run_briefly",
     "of_server",
     "of_signal",
     "of_statement",

@@ -51,10 +51,13 @@ async def incidents(store: sqlite.Store, limit: int = 50) -> Json:
     }
 
 
-async def incident(store: sqlite.Store, outage: outages.Outage, page: store_outages.Page | None = None) -> Json:
+async def incident(
+    store: sqlite.Store, outage: outages.Outage, page: store_outages.Page | None = None, *, brief: bool = False
+) -> Json:
     """One outage with the servers it concerns: the newest decision of each, its facts, and its runs.
 
     Args:
+        brief: without facts, and subscriptions that were told are only counted: for a screen, not a record.
         page: which of them; None: the first five hundred. `next_offset` says where the next ones begin, `actions` how
             many there are of all, by what was decided.
     """
@@ -76,7 +79,7 @@ async def incident(store: sqlite.Store, outage: outages.Outage, page: store_outa
             {
                 "name": names[id_].name if id_ in names else id_,
                 "id": id_,
-                "decision": {**of_decision(one.decision, None), "facts": one.facts},
+                "decision": {**of_decision(one.decision, None), "facts": None if brief else one.facts},
                 "resource_health": of_statement(said.get(id_)),
                 "runs": own[id_],
                 "frozen": _frozen(freezes, names.get(id_), one.decision, now),
@@ -85,8 +88,10 @@ async def incident(store: sqlite.Store, outage: outages.Outage, page: store_outa
         await rest.breathe()
     total = sum(count for action, count in actions.items() if page.action in (None, action))
     following = page.offset + page.limit
+    counted = {"subscriptions": [], "subscriptions_total": len(outage.subscriptions)} if brief else {}
     return {
         **of_outage(outage),
+        **counted,
         "servers": sorted(shown, key=lambda row: str(row["name"])),
         "servers_total": total,
         "actions": actions,

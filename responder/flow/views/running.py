@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,19 @@ def of_run(run: runs.Run, steps: dict[str, runs.StepRecord] | None = None) -> Js
     return shown
 
 
+def of_run_briefly(run: runs.Run) -> Json:
+    """A run as one line: which of how many steps it is at, what that does, what it waits for and until when."""
+    at = next((i for i, step in enumerate(run.playbook.steps) if step.id == run.step), None)
+    return {
+        **of_run(run),
+        "name": run.server_id.rpartition("/")[2],
+        "step_number": at + 1 if at is not None else None,
+        "step_about": run.playbook.steps[at].about if at is not None else "",
+        "step_kind": run.playbook.steps[at].kind if at is not None else "",
+        "steps_total": len(run.playbook.steps),
+    }
+
+
 def _passed(run: runs.Run, steps: list[Json]) -> list[Json]:
     """Steps that were never come to and lie behind the run: a failure made it go on at a later one."""
     come_to = [one["id"] == run.step or one["state"] != "pending" for one in steps]
@@ -55,12 +69,13 @@ def _passed(run: runs.Run, steps: list[Json]) -> list[Json]:
 async def run(store: sqlite.Store, found: runs.Run) -> Json:
     """A run with its steps, and every brake that holds it."""
     steps, now = await store.runs.steps(found.id), clock.now()
-    shown: Json = {**of_run(found, steps), "brakes": [], "signals": [], "approval": None}
+    shown: Json = {**of_run_briefly(found), **of_run(found, steps), "brakes": [], "signals": [], "approval": None}
     asked = (await store.asks.newest([found.id])).get(found.id)
     if asked is not None:
         shown["approval"] = of_ask(asked)
     signals = await store.runs.signals(found.id)
     shown["signals"] = [of_signal(word) for word in signals if word.topic is not runs.Topic.DECISION]
+    shown["words"] = _words(found, steps.get(found.step or ""), signals)
     if found.state.ended:
         return shown
     said = controls.standing(signals)
@@ -76,6 +91,21 @@ async def run(store: sqlite.Store, found: runs.Run) -> Json:
     if held is not None:
         shown["brakes"].append(f"{held.sentence()}. {held.remedy()}")
     return shown
+
+
+def _words(run: runs.Run, record: runs.StepRecord | None, signals: Sequence[runs.Signal]) -> list[Json]:
+    """What can be said to a run now, what comes of it, and the command that says it, fit for a shell."""
+    phase = controls.phase(run, record, controls.standing(signals))
+    said = ((topic, controls.TABLE[phase, topic]) for topic in controls.WORDS)
+    return [
+        {
+            "topic": topic.value,
+            "about": answer.sentence,
+            "command": f"responder runs {topic.value} {shlex.quote(run.id)}",
+        }
+        for topic, answer in said
+        if answer.effect in (controls.Effect.KEEP, controls.Effect.REVIVE)
+    ]
 
 
 def of_signal(word: runs.Signal) -> Json:
