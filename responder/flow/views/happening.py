@@ -11,6 +11,7 @@ from responder.core import (
     brakes,
     decisions,
     outages,
+    regions,
     servers,
 )
 from responder.flow import pauses
@@ -28,6 +29,7 @@ def of_outage(outage: outages.Outage) -> Json:
         "id": outage.id,
         "tracking_id": outage.tracking_id,
         "region": outage.region,
+        "region_name": regions.display(outage.region),
         "status": outage.status.value,
         "title": outage.title,
         "services": list(outage.services),

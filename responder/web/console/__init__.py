@@ -71,6 +71,7 @@ class Console:
         app.router.add_get("/login", self.login)
         app.router.add_post("/login", self.log_in)
         app.router.add_post("/logout", self.log_out)
+        app.router.add_get("/console/session", self.session)
         app.router.add_get("/console/{name}", self.file)
 
     async def console(self, request: web.Request) -> web.Response:
@@ -102,6 +103,11 @@ class Console:
         answer = await self._logins.log_out(request)
         answer.headers.update({**HEADERS, "Cache-Control": "no-store"})
         return answer
+
+    async def session(self, request: web.Request) -> web.Response:
+        """Whether this browser is logged in, for the login page; nothing else."""
+        known = self._logins.caller(request) is not None
+        return web.json_response({"known": known}, headers={**HEADERS, "Cache-Control": "no-store"})
 
     async def file(self, request: web.Request) -> web.Response:
         """A module, the style sheet or the icon. They tell nothing, so nobody need be logged in."""

@@ -1,6 +1,6 @@
 // What waits for somebody's yes or no: the price, by when, who, and the command that says it.
 import { command, facts, make, way } from "./make.js";
-import { moment, span } from "./when.js";
+import { moment, now, span } from "./when.js";
 import { percent, plural } from "./words.js";
 
 export function draw({ first, total, more }) {
@@ -52,7 +52,7 @@ function lead(one) {
 function clock(one) {
   if (!one.answer_by) return make("p", { class: "clock" }, make("span", { class: "quiet" }, "no deadline"));
   return make("p", { class: "clock" }, moment(one.answer_by, "left"),
-    make("span", { class: "quiet" }, " to meet its RTO, by ", moment(one.answer_by)));
+    make("span", { class: "quiet" }, " to meet its RTO, by ", moment(one.answer_by), Date.parse(one.answer_by) < now() && "; a yes still counts"));
 }
 
 function loss(price) {

@@ -4,8 +4,8 @@ const form = document.querySelector("form");
 form.action = "/login" + location.hash; // the answer's redirect keeps it
 
 const last = Number(sessionStorage.getItem("let-in") || 0);
-const known = await fetch("/api/v1/session", { cache: "no-store" }).catch(() => null);
-if (known && known.ok && Date.now() - last > 10000) {
+const known = await fetch("/console/session", { cache: "no-store" }).then((answer) => answer.json()).catch(() => null);
+if (known?.known && Date.now() - last > 10000) {
   sessionStorage.setItem("let-in", String(Date.now())); // never in a circle
   location.replace("/" + location.hash);
 }

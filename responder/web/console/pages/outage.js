@@ -5,6 +5,7 @@ import { moment, span } from "./when.js";
 import { action, percent, plural, waits } from "./words.js";
 
 const PAGE = 50;
+const REST = new Set(["done", "observe", "settle", "wait"]); // nothing is to be begun there now, frozen or not
 
 export function path(route) {
   const asked = new URLSearchParams({ brief: "1", limit: PAGE, offset: route.query.get("offset") || "0" });
@@ -17,7 +18,7 @@ export function draw(found, route) {
   const offset = Number(route.query.get("offset") || 0);
   return [
     make("nav", { class: "back" }, make("a", { href: "#/", "data-key": "back" }, "← Everything")),
-    make("h2", { class: "title", tabindex: "-1" }, found.region, make("small", {}, ` ${found.id}`)),
+    make("h2", { class: "title", tabindex: "-1" }, found.region_name, make("small", {}, ` ${found.id}`)),
     make("p", { class: "lead" }, state(found), found.title && [": ", make("span", { class: "outside" }, found.title)]),
     facts([
       ["Impact since", moment(found.impact_start, "since")],
@@ -57,7 +58,7 @@ function server(one, outage) {
     make("summary", { "data-key": `${key} head` },
       make("span", { class: "name" }, one.name), make("span", { class: `chip ${tone}`, title: decision.action }, decision.shadow ? `${word} (shadow)` : word),
       deadline[1] && make("span", { class: "quiet" }, deadline[0], " ", moment(deadline[1], "until")),
-      one.frozen && make("span", { class: "chip bad" }, "frozen"),
+      one.frozen && !REST.has(decision.action) && make("span", { class: "chip bad" }, "frozen"),
       make("span", { class: "why" }, first ? first.text : "")),
     others.length > 0 && [make("h4", {}, "And why, in order of weight"), make("ol", { class: "reasons", start: "2" }, others.map((reason) => make("li", {}, reason.text)))],
     one.frozen && make("p", { class: "note" }, one.frozen),
@@ -106,7 +107,7 @@ export function drawStory(found) {
     found.waits.length > 0 && [make("h3", {}, "Why it waited, in order of weight"),
       make("ol", { class: "reasons" }, found.waits.map((one) => make("li", {}, one.text, make("span", { class: "quiet" }, ` for ${span(one.for_s)}`))))],
     make("h3", {}, "What happened"),
-    make("ol", { class: "lines" }, found.lines.map((line) => make("li", {}, moment(line.at), make("span", { class: "kind" }, line.kind), make("span", {}, line.text)))),
+    make("ol", { class: "lines" }, found.lines.map((line) => make("li", {}, moment(line.at, "clock"), make("span", { class: "kind" }, line.kind), make("span", {}, line.text)))),
     make("p", { class: "quiet" }, found.server),
   ];
 }

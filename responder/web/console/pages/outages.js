@@ -9,14 +9,14 @@ export function draw({ first, total, over }) {
     total > first.length && make("p", { class: "quiet" }, `And ${total - first.length} more: `, make("code", {}, "responder incidents list")),
     over.length > 0 && make("details", { "data-key": "over" }, make("summary", { "data-key": "over" }, "Lately over"),
       make("ul", { class: "plain" }, over.map((one) => make("li", {},
-        make("a", { href: way("outage", one.id), "data-key": `over ${one.id}` }, one.id), ` ${one.region}, `, plural(one.servers_total, "server"), ", since ", moment(one.impact_start))))),
+        make("a", { href: way("outage", one.id), "data-key": `over ${one.id}` }, one.id), ` ${one.region_name}, `, plural(one.servers_total, "server"), ", since ", moment(one.impact_start))))),
   ];
 }
 
 function outage(one) {
   return make("article", { class: `card ${one.suspected_by_us ? "" : "bad-edge"}` },
     make("header", {},
-      make("h3", {}, make("a", { href: way("outage", one.id), "data-key": `outage ${one.id}` }, one.region)),
+      make("h3", {}, make("a", { href: way("outage", one.id), "data-key": `outage ${one.id}` }, one.region_name)),
       make("p", { class: "clock" }, plural(one.servers_total, "server"))),
     make("p", { class: "lead" }, state(one), one.title && [": ", make("span", { class: "outside" }, one.title)]),
     chips(one),

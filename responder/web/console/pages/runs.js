@@ -72,8 +72,8 @@ export function drawOne(found) {
     make("h3", {}, "Steps"),
     make("ol", { class: "steps" }, found.steps.map((one) => step(one, found))),
     found.signals.length > 0 && [make("h3", {}, "What was said to it"), make("ol", { class: "lines" }, found.signals.map((word) =>
-      make("li", {}, moment(word.at), make("span", { class: "kind" }, word.topic), make("span", {}, make("strong", {}, word.by), word.reason && `: ${word.reason}`))))],
-    found.words?.length > 0 && [make("h3", {}, "What can be said to it"), make("p", { class: "quiet" }, "On the command line; a reason is kept with --reason TEXT."),
+      make("li", {}, moment(word.at, "clock"), make("span", { class: "kind" }, word.topic), make("span", {}, make("strong", {}, word.by), word.reason && `: ${word.reason}`))))],
+    found.words?.length > 0 && [make("h3", {}, "What can be said to it"), make("p", { class: "quiet" }, "On the command line. A reason is kept with --reason TEXT; approve signs for a loss with --accept-loss 40m."),
       make("ul", { class: "plain words" }, found.words.map((one) => make("li", {}, command(one.command, `word ${one.topic}`, one.topic), make("p", { class: "quiet" }, one.about))))],
   ];
 }

@@ -8,7 +8,7 @@ const TONES = { hearing: "good", idle: "good", lagging: "warm", blind: "bad" };
 export function sources(found) {
   const state = found.hearing;
   return [
-    make("p", {}, make("span", { class: `chip ${state.starting ? "warm" : TONES[state.state]}` }, state.starting ? "starting" : state.state), " ", state.sentence),
+    make("p", {}, state.sentence),
     make("ul", { class: "plain sources" }, found.sources.map((one) => make("li", {},
       make("p", {}, make("span", { class: `chip ${one.starting ? "warm" : TONES[one.state]}` }, one.starting ? "starting" : one.state), " ", one.source),
       make("p", { class: "quiet" }, one.sentence || (one.last_event_at ? ["Last event ", moment(one.last_event_at, "ago"), "."] : "No event has come yet."),

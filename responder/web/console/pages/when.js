@@ -46,6 +46,7 @@ function tell(one) {
     ago: `${span(-left)} ago`,
     since: `${at}, for ${span(-left)}`,
     until: left > 0 ? `${at}, in ${span(left)}` : `${at}, ${span(-left)} ago`,
+    clock: utc(one.dateTime, true),
     left: left > 0 ? span(left) : `${span(-left)} too late`,
   }[one.dataset.kind] || at;
   if (one.textContent !== text) one.textContent = text;
