@@ -136,7 +136,15 @@ class _Neighbour:
         self._secret = self._file.with_name(f"{self._file.name}.token")
         self._value = secrets.token_hex(32)
         self._port = beside.free_port()
+        self.console = f"http://127.0.0.1:{self._port}/"
         self.webhook = f"http://127.0.0.1:{self._port}/webhooks/azure-monitor?code={self._value}"
+
+    @property
+    def hint(self) -> str:
+        """Where the daemon's console will be, and how to get in."""
+        return (
+            f"with `responder serve --config {self._file}`: console at {self.console}, its token is in {self._secret}"
+        )
 
     @contextlib.contextmanager
     def found(self, environment: Mapping[str, str]) -> Iterator[None]:
@@ -173,6 +181,8 @@ async def _run(
                     click.echo(simulator.environment_lines, nl=False)
                     sys.stdout.flush()  # whoever started us waits for it, through a pipe
                 click.echo(f"ready: control at {simulator.http}/sim; interrupt to end", err=True)
+                if neighbour:
+                    click.echo(neighbour.hint, err=True)
                 await asyncio.Event().wait()
     except asyncio.CancelledError:
         click.echo("ended", err=True)

@@ -321,3 +321,19 @@ async def test_the_newest_count_and_the_latest_refusal_are_kept(store: stores.St
     newest = throttles.Bucket(seen_at=at(2), remaining=80, blocked_until=at(8))
     assert await store.throttles.since(at(0)) == {key: newest}
     assert await store.throttles.since(at(2)) == {}
+
+
+async def test_runs_going_on_come_by_pages_with_those_that_need_somebody_first(store: stores.Store) -> None:
+    waits = {"a": "decision", "b": "approval", "c": "operation", "d": "quarantine", "e": None, "f": "approval"}
+    for name in (*waits, "ended", "due"):
+        await store.runs.submit(samples.run(name))
+    for name, topic in (*waits.items(), ("ended", None)):
+        run = await store.runs.claim(at(1), only=runs.RunId(name))
+        assert run is not None
+        state = runs.State.DONE if name == "ended" else runs.State.WAITING
+        await store.runs.write(replace(run, state=state, waiting_for=topic), None, leave=True)
+    assert [run.id for run in await store.runs.going_on(20)] == ["d", "b", "f", "c", "e", "due", "a"]
+    assert [run.id for run in await store.runs.going_on(2, 1)] == ["b", "f"]
+    assert [run.id for run in await store.runs.going_on(1, 1, waits="approval")] == ["f"]
+    found = {topic: [run.id for run in await store.runs.going_on(9, waits=topic)] for topic in ("time", "nothing")}
+    assert found == {"time": ["e"], "nothing": ["due"]}

@@ -74,6 +74,15 @@ async def test_the_latest_decision_of_each_server_is_known_with_its_facts(store:
     assert await store.outages.facts(a, outage) == late[1]
 
 
+async def test_the_latest_decisions_of_some_servers_are_read_in_bulk(store: sqlite.Store) -> None:
+    await store.outages.put_decisions([samples.decided("a"), samples.decided("b")])
+    newer, _ = samples.decided("a", minutes=5)
+    await store.outages.put_decisions([samples.decided("a", minutes=5)])
+    wanted = [(newer.outage, newer.server), (newer.outage, samples.server_id("none"))]
+    assert await store.outages.newest(wanted) == {(newer.outage, newer.server): newer}
+    assert await store.outages.newest([]) == {}
+
+
 async def test_where_nothing_was_decided_nothing_is_known(store: sqlite.Store) -> None:
     outage, server = samples.outage().id, samples.server_id("a")
 

@@ -48,7 +48,8 @@ async def play(*, kill: bool, plain: bool) -> bool:
         sky = cloud.Cloud(scene.env, session)
         store = await sqlite.open_store(scene.settings().store.path, exclusive=False)
         try:
-            out.print(f"Ready after {(clock.now() - begun).total_seconds():.1f} s. Let something happen.\n")
+            out.print(f"Ready after {(clock.now() - begun).total_seconds():.1f} s. Let something happen.")
+            out.print(f"Console: {scene.console}\n", highlight=False, soft_wrap=True)
             await sky.start_scenario()
             watching = _Watching(started=clock.now(), kills=list(_KILLS_AT) if kill else [])
             with _screen(out, plain=plain) as show:

@@ -48,6 +48,11 @@ class Stage:
         """What the daemon logged."""
         return self.folder / "daemon.log"
 
+    @property
+    def console(self) -> str:
+        """Where the console is, and how to get in. The token is of this demo alone, and ends with it."""
+        return f"http://127.0.0.1:{self.port}/ (log in with {self._token})"
+
     def settings(self) -> settings.Settings:
         """The daemon's settings, as it reads them."""
         return settings.load(self.config)
