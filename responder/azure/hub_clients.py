@@ -4,6 +4,7 @@ The guard overrides methods that the SDK does not publish, so the version of azu
 of the hub source are the check of the pin. What it guards against, in 5.15.1:
 - a peer that accepts and never answers holds an open, or a question to `$management`, for ever: all are bounded;
 - a failed reopen is tried again at once, 12 times a second and partition, and told to nobody: it backs off and tells.
+What it takes off the SDK's shoulders besides is in `hub_wire`.
 
 Loads the SDK: import it late.
 """
@@ -21,7 +22,7 @@ from typing import Any
 import certifi
 from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient
 
-from responder.azure import event_hub
+from responder.azure import event_hub, hub_wire
 
 Report = Callable[[str, Exception], None]
 """Told what failed: the partition (empty: the hub) and the error."""
@@ -54,7 +55,9 @@ class GuardedClient(EventHubConsumerClient):
 
     def _create_consumer(self, consumer_group: str, partition_id: str, *args: Any, **kwargs: Any) -> Any:
         consumer = super()._create_consumer(consumer_group, partition_id, *args, **kwargs)
-        reopen = Reopening(consumer._open, self._timing or event_hub.Timing(), partition_id, self._report, self._linked)
+        hub_wire.lighten(consumer)
+        open_ = functools.partial(hub_wire.open_link, consumer, consumer._open)
+        reopen = Reopening(open_, self._timing or event_hub.Timing(), partition_id, self._report, self._linked)
         # On the object: the SDK calls `consumer._open()` before each piece of work, to reopen what has closed.
         consumer._open = lambda: reopen(consumer.running)  # type: ignore[method-assign]
         return consumer

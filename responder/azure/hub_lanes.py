@@ -8,7 +8,7 @@ for what is durable. Nothing here stores, or opens or closes a client.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Reader:
         """Send events on their way."""
         lane = self._lanes.get(partition.partition_id)
         if events and lane is not None:
-            # The SDK's events are let go of at once: each is a heap of objects for the garbage collector to go over.
+            # The messages themselves are let go of at once: each is a heap of objects for the garbage collector.
             messages = [(event.sequence_number, body_of(event)) for event in events]
             await lane.put(messages, _checkpoint(partition, events[-1]))
 
@@ -147,13 +147,11 @@ def _names(partition: Any) -> dict[str, Any]:
 
 def body_of(event: Any) -> bytes:
     """The bytes of an event, as they came. A body that is an AMQP value and no bytes is shown as text. Never raises."""
-    try:
-        body = event.body
-    except ValueError:  # the SDK's word for no body at all
+    body = event.body
+    if type(body) is list:  # data sections, nearly always one
+        if len(body) == 1 and isinstance(body[0], bytes):
+            return body[0]
+        return b"".join(body) if all(isinstance(part, bytes) for part in body) else str(body).encode()
+    if body is None:
         return b""
-    if isinstance(body, Iterator | list):  # over data sections, nearly always of one
-        parts = list(body)
-        if len(parts) == 1 and isinstance(parts[0], bytes):
-            return parts[0]
-        return b"".join(parts) if all(isinstance(p, bytes) for p in parts) else str(parts).encode()
     return body if isinstance(body, bytes) else str(body).encode()

@@ -185,7 +185,10 @@ async def test_stopping_gives_partitions_back(broker: brokers.Broker, memory: hu
 
 @pytest.mark.parametrize(
     ("body", "read"),
-    [(b"a", b"a"), ("ä", "ä".encode()), ([b"a", b"b"], b"ab"), ({b"a": 1}, b"{b'a': 1}"), ([[1]], b"[[1]]"), (7, b"7")],
+    [
+        *[(b"a", b"a"), ([b"a"], b"a"), ([b"a", b"b"], b"ab"), (None, b"")],
+        *[("ä", "ä".encode()), ({b"a": 1}, b"{b'a': 1}"), ([[1]], b"[[1]]"), (7, b"7")],
+    ],
 )
 def test_any_body_becomes_bytes(body: Any, read: bytes) -> None:
     """What is no bytes is kept as text, to be looked at by a human."""
