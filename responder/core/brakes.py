@@ -24,7 +24,8 @@ class Kind(StrEnum):
     """Servers of one region (where they are, not where their copies go)."""
     SERVER = "server"
     WAVE = "wave"
-    """Restores of one outage. A cut-over to a copy that is ready is no worse for restores that fail elsewhere."""
+    """Restores of one outage. A copy that exists is no worse for restores that fail elsewhere: it is made ready, used
+    and thrown away as ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,10 @@ def freeze_on(freezes: Iterable[Freeze], place: Place, now: datetime, *, kind: s
     return min(found, key=lambda freeze: order.index(freeze.scope.kind), default=None)
 
 
+_BEGIN = (None, "restore", "create_server")
+"""What a halted wave holds: starting a run, and the step kinds that begin another copy."""
+
+
 def _reaches(scope: Scope, place: Place, kind: str | None) -> bool:
     match scope.kind:
         case Kind.ALL:
@@ -122,7 +127,7 @@ def _reaches(scope: Scope, place: Place, kind: str | None) -> bool:
         case Kind.SERVER:
             return scope.name == place.server
         case Kind.WAVE:
-            return scope.name == place.outage and kind not in ("cut_over", "promote_replica", "discard_copy")
+            return scope.name == place.outage and kind in _BEGIN
 
 
 def lifts(asked: Scope, standing: Scope, region_of: regions.RegionName | None = None) -> bool:

@@ -141,8 +141,8 @@ _HELD = (
     "Azure is still watched; probing, deciding and telling go on."
 )
 _HALTED = (
-    "Too many of them failed, so no further restore is begun until somebody has looked. Copies that exist are not "
-    "touched, and cut-overs to them go on."
+    "Too many of them failed, so no further restore is begun until somebody has looked. Copies that exist are made "
+    "ready and kept, and cut-overs to them go on."
 )
 
 

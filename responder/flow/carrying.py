@@ -198,7 +198,8 @@ class Carrying:
         _log.error("step.not-possible", **run.log_context(), why=why)
         later = clock.now() + self._doors.rules.retry
         waiting = replace(run, state=runs.State.WAITING, wake_at=later, waiting_for="retry", strikes=0)
-        return await self._write(waiting, replace(record, why=why) if record is not None else None)
+        kept = replace(record, why=why) if record is not None else None
+        return await self._write(waiting, kept, told.not_possible(run, why))
 
     async def _outcome(
         self, kind: kinds.StepKind, ctx: doors.Context, said: controls.Standing, *, interrupted: bool

@@ -26,6 +26,12 @@ def news(
     return []
 
 
+def not_possible(run: runs.Run, why: str) -> announcements.Announcement:
+    """A step cannot even be begun: only people can change that. Told once for each step, by the key."""
+    text = f"{run.id} cannot go on: {why} It looks again now and then. Look at it with: responder runs show {run.id}"
+    return announcement(run, f"{run.step}/not-possible", "step.not-possible", f"{run.playbook.name} cannot go on", text)
+
+
 def quarantined(run: runs.Run, why: str) -> announcements.Announcement:
     """The alarm for a run that is not carried on any more by itself."""
     text = (

@@ -77,6 +77,8 @@ async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
         return runs.NotStarted()
     if found.tags.get(restore.TAG_RUN) != ctx.run.id:
         return runs.Fail(why=f"{copy} exists and was not made by this run; it is left alone")
+    if (stuck := restore.stuck_in(found)) is not None:
+        return runs.Retry(after=ctx.doors.rules.retry, why=stuck)
     if not found.ready:
         return runs.Wait(until=ctx.now + ctx.doors.rules.poll, topic="operation")
     return runs.Done(output={"verdict": "created", "copy": copy, "fqdn": found.fqdn, "region": found.region})

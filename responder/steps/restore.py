@@ -207,9 +207,8 @@ async def _look(ctx: doors.Context) -> runs.Outcome:
         return ctx.look_again(error)
     if found is None:
         return runs.Retry(after=ctx.doors.rules.retry, why="the copy is not there", saved=_intent(ctx))
-    if found.state.lower() in _STUCK:
-        why = f"Azure shows {request.target_id} as {found.state}, which does not become Ready by itself"
-        return runs.Retry(after=ctx.doors.rules.retry, why=why)
+    if (stuck := stuck_in(found)) is not None:
+        return runs.Retry(after=ctx.doors.rules.retry, why=stuck)
     if not found.ready:
         return runs.Wait(until=ctx.now + ctx.doors.rules.poll, topic="operation")
     return runs.Done(
@@ -258,6 +257,13 @@ def _adopt(ctx: doors.Context, request: restores.RestoreRequest, found: restores
         return runs.Fail(why=f"{request.target_id} exists and was not made by this run; it is left alone")
     adopted = {**_intent(ctx), "adopted": True, "copy": request.target_id, "region": request.target_region}
     return runs.Wait(until=ctx.now, topic="operation", saved=adopted)
+
+
+def stuck_in(found: restores.FoundServer) -> str | None:
+    """Why waiting for it is in vain until somebody has seen to it; None: it is not."""
+    if found.state.lower() not in _STUCK:
+        return None
+    return f"Azure shows {found.id} as {found.state}, which does not become Ready by itself"
 
 
 def tried(ctx: doors.Context, step: playbooks.Step, record: runs.StepRecord) -> list[servers.ServerId]:

@@ -49,8 +49,10 @@ def test_the_widest_freeze_is_the_one_that_is_told():
     assert brakes.freeze_on([freeze(Kind.SERVER, HERE.server), everything], HERE, at(1)) == everything
 
 
-@pytest.mark.parametrize("kind", ["cut_over", "promote_replica", "discard_copy"])
-def test_a_halted_wave_holds_restores_and_lets_copies_that_are_ready_be_used(kind: str):
+@pytest.mark.parametrize(
+    "kind", ["copy_firewall_rules", "copy_parameters", "cut_over", "promote_replica", "discard_copy"]
+)
+def test_a_halted_wave_holds_restores_and_lets_copies_that_exist_be_made_ready_and_used(kind: str):
     halted = freeze(Kind.WAVE, WAVE)
     assert brakes.freeze_on([halted], HERE, at(1), kind=kind) is None
     assert brakes.freeze_on([halted], HERE, at(1), kind="restore") == halted

@@ -43,6 +43,12 @@ async def test_a_step_kind_that_is_gone_is_told_and_not_spun_on(store: sqlite.St
     left = await stage.carry_on(await claimed(store, time, dataclasses.replace(samples.run("r"), playbook=old)))
     assert left.state is runs.State.WAITING
     assert "no step kind 'of-last-year'" in (await store.runs.steps(left.id))["restore"].why
+    for _ in range(2):
+        assert [row["announcement"].kind for row in await store.outbox.list()] == ["step.not-possible"], "once"
+        time.pass_(hours=1)
+        again = await store.runs.claim(time.now)
+        assert again is not None
+        await stage.carry_on(again)
 
 
 async def test_an_interrupted_step_is_still_to_be_reconciled_when_its_server_is_back(

@@ -116,6 +116,13 @@ async def test_a_server_that_this_run_has_not_made_is_not_written_to(stage: step
     assert stage.dumps.begun == []
 
 
+async def test_a_new_server_that_will_not_become_ready_by_itself_is_told(stage: steps.Stage):
+    stage.azure.found = dataclasses.replace(steps.found(run=stage.run().id, ready=False), state="Inaccessible")
+    outcome = await create_server.execute(stage.context("create", outputs={}, saved={"number": 1, "copy": NEW}))
+    assert isinstance(outcome, runs.Retry)
+    assert "Inaccessible" in outcome.why
+
+
 class Lost(Exception):
     """The run may be somebody else's by now."""
 
