@@ -19,6 +19,7 @@ import structlog
 
 from responder import clock
 from responder.core import (
+    announcements,
     approvals,
     brakes,
     decisions,
@@ -44,6 +45,7 @@ from responder.flow import (
     shadow,
     silent,
     suspect,
+    told,
     wakes,
     wave,
 )
@@ -102,6 +104,7 @@ class _Wanted:
     told: dict[_Key, _News] = field(default_factory=dict)
     """The words again, as they are remembered."""
     runs: list[tuple[runs.Run, servers.Server]] = field(default_factory=list)
+    news: list[announcements.Announcement] = field(default_factory=list)
     held: gate.Held
     """What keeps runs from being started by themselves."""
 
@@ -275,6 +278,8 @@ class Assess:
         if active is not None:
             if leads and decision.action is decisions.Action.ASK:
                 wanted.asks.append(asking.Lacking(run=active, decision=decision, facts=fact))
+            if leads and decision.action is decisions.Action.START and not decision.shadow:
+                wanted.news.extend(told.in_the_way(active, decision, fact))
             self._tell(wanted, active, decision, changed=changed)
             return False
         if decision.shadow:
@@ -345,6 +350,7 @@ class Assess:
         """Write what follows from a batch of decisions, each sort in one transaction, and wake those it is for."""
         said = await asking.ask(self._store, wanted.asks, self._rules.approvals, wanted.held.now)
         await self._store.runs.signal_all(wanted.words)
+        await self._store.outbox.put(wanted.news)
         self._told |= wanted.told
         answers = await self._store.runs.submit_all([run for run, _ in wanted.runs])
         say = _log.info if len(wanted.runs) < _BATCH else _log.debug

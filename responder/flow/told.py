@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from responder import clock
-from responder.core import announcements, runs
+from responder.core import announcements, decisions, runs
 
 
 def news(
@@ -30,6 +30,19 @@ def not_possible(run: runs.Run, why: str) -> announcements.Announcement:
     """A step cannot even be begun: only people can change that. Told once for each step, by the key."""
     text = f"{run.id} cannot go on: {why} It looks again now and then. Look at it with: responder runs show {run.id}"
     return announcement(run, f"{run.step}/not-possible", "step.not-possible", f"{run.playbook.name} cannot go on", text)
+
+
+def in_the_way(run: runs.Run, decision: decisions.Decision, fact: decisions.Facts) -> list[announcements.Announcement]:
+    """What is told, once, where a copy should be begun and a human's run of another purpose has the server."""
+    if run.created_by == "responder" or runs.stands_in(run):
+        return []
+    text = (
+        f"{fact.server.name} is down with {decision.outage}, and a copy should be begun now. But {run.id}, which "
+        f"{run.created_by} started, has not ended, and a server has one run at a time. The copy follows when it has. "
+        f"To give that run up: responder runs cancel {run.id} --reason TEXT"
+    )
+    subject = f"{run.playbook.name} is in the way of a copy"
+    return [announcement(run, f"{decision.outage}/in-the-way", "run.in-the-way", subject, text)]
 
 
 def quarantined(run: runs.Run, why: str) -> announcements.Announcement:

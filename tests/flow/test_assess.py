@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from responder import playbook_files, steps
 from responder.core import decisions, playbooks, runs, servers, tolerances
 from responder.flow import assess, wakes
@@ -42,3 +44,21 @@ async def test_a_playbook_that_does_not_take_what_a_decision_gives_stops_nobody_
     assert {run.playbook.name for run in await store.runs.list()} == {"wait-it-out"}
     assert (await store.outages.decision(able.id, cases.outage().id)).action is decisions.Action.START  # type: ignore[union-attr]
     assert all(run.state is runs.State.READY for run in await store.runs.list())
+
+
+@pytest.mark.parametrize(("playbook", "told"), [("drill", ["run.in-the-way"]), ("geo-restore", [])])
+async def test_a_run_of_a_humans_that_is_in_the_way_of_a_copy_is_told_once(
+    store: sqlite.Store, playbook: str, told: list[str]
+):
+    server = cases.server(tags=TAGS)
+    await outage_of(store, server)
+    book = playbook_files.load_all(None, steps.KINDS)[playbook]
+    run = runs.new(
+        id_=runs.RunId("by-hand"), server=server, outage_id=None, playbook=book, params={}, by="ana", now=cases.BEGAN
+    )
+    await store.runs.submit(run)
+    stage = stage_of(store)
+    for _ in range(2):
+        await stage.turn(NOW)
+    assert [row["announcement"].kind for row in await store.outbox.list()] == told
+    assert [one.id for one in await store.runs.list()] == [run.id]
