@@ -139,6 +139,13 @@ def settled(known: Ask, at: datetime) -> Ask:
     return replace(known, settled_at=at)
 
 
+def still(known: Ask, policy: Policy, tolerance: tolerances.Tolerance) -> Ask:
+    """The question as its default counts now: a yes that was declared when it was put, and is not any more, is none."""
+    if known.price.default is not Default.YES or default_of(policy, tolerance) is Default.YES:
+        return known
+    return replace(known, price=replace(known.price, default=Default.WAIT))
+
+
 def declared(known: Ask, now: datetime) -> runs.Signal | None:
     """What is said to the run when nobody has; None: it is held on. A yes signs for no loss beyond the RPO."""
     if known.price.default is Default.WAIT:

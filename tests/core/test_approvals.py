@@ -179,6 +179,24 @@ def test_a_silence_is_a_yes_only_where_the_owner_declared_that_none_is_needed(
     assert approvals.default_of(approvals.Policy(default=default), tolerance) is counts
 
 
+@pytest.mark.parametrize(
+    ("put", "now", "cutover", "counts"),
+    [
+        (Default.YES, Default.YES, tolerances.Cutover.AUTO, Default.YES),
+        (Default.YES, Default.YES, tolerances.Cutover.ASK, Default.WAIT),
+        (Default.YES, Default.WAIT, tolerances.Cutover.AUTO, Default.WAIT),
+        (Default.DECLINE, Default.WAIT, tolerances.Cutover.AUTO, Default.DECLINE),
+        (Default.WAIT, Default.YES, tolerances.Cutover.AUTO, Default.WAIT),
+    ],
+)
+def test_a_yes_that_was_declared_and_is_not_any_more_is_none(
+    put: Default, now: Default, cutover: tolerances.Cutover, counts: Default
+):
+    known = ask(shown(default=put))
+    after = approvals.still(known, approvals.Policy(default=now), cases.tolerance(12, 1, cutover=cutover))
+    assert after == replace(known, price=replace(known.price, default=counts))
+
+
 def test_a_declared_default_is_taken_once_when_the_time_is_over():
     known = ask(shown(default=Default.DECLINE))
     assert not approvals.expired(known, known.expires_at - MINUTE)

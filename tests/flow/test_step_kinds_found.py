@@ -122,3 +122,20 @@ def test_every_verdict_that_a_step_kind_gives_is_one_that_it_declares(name: str)
     for value in re.findall(r'"verdict": ([^,}\n]+)', source):
         given |= set(re.findall(r'"([a-z-]+)"', value))
     assert given <= set(declared)
+
+
+_WRITES = re.compile(
+    r"(?<!answer = )await ctx\.doors\.(control_plane\.(restore|delete|change)|dns\.point|dumps\.begin|programs\.run)\("
+)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, kind in steps.KINDS.items() if kind.EFFECT != "read"))
+def test_every_step_kind_asks_whether_the_run_is_still_ours_directly_before_it_writes(name: str):
+    """With nothing awaited in between: a process that was frozen may have lost its run while it waited."""
+    before: list[str] = []
+    for line in inspect.getsource(steps.KINDS[name]).splitlines():  # type: ignore[arg-type]
+        if _WRITES.search(line):
+            asked = max((i for i, each in enumerate(before) if "ctx.check()" in each), default=None)
+            assert asked is not None, line
+            assert not any("await" in each for each in before[asked:]), line
+        before.append(line)
