@@ -103,6 +103,10 @@ async def _meant(store: sqlite.Store, incident: str) -> outages.Outage:
 
     known = await store.outages.list(100_000)
     meant = [outage for outage in known if outage.id.lower().startswith(incident.lower())]
+    pruned = await store.pruning.outage(incident) if not meant else None
+    if pruned is not None:
+        remedy = f"The audit still has it: `responder audit export --outage {pruned.id}`."
+        raise errors.InputError("incident.pruned", pruned.sentence("outage"), remedy=remedy)
     if len(meant) != 1:
         raise errors.InputError(
             "incident.unknown" if not meant else "incident.ambiguous",

@@ -71,7 +71,7 @@ async def run_shown(config: settings.Settings, run_id: str) -> dict[str, Any]:
     """One run with its steps and whatever holds it.
 
     Raises:
-        InputError: `run.unknown`.
+        InputError: `run.unknown`, or `run.pruned` for one that was deleted by age.
     """
     from responder.core import runs
     from responder.flow import views
@@ -79,6 +79,10 @@ async def run_shown(config: settings.Settings, run_id: str) -> dict[str, Any]:
     async with reading(config) as store:
         run = await store.runs.get(runs.RunId(run_id))
         if run is None:
+            pruned = await store.pruning.run(run_id)
+            if pruned is not None:
+                remedy = f"The audit still has it: `responder audit export --run {run_id}`."
+                raise errors.InputError("run.pruned", pruned.sentence("run"), remedy=remedy)
             remedy = "See `responder runs list --all`."
             raise errors.InputError("run.unknown", f"There is no run {run_id!r}.", remedy=remedy)
         return await views.run(store, run)

@@ -16,6 +16,8 @@ CREATED_BY_TAG = "created-by"
 CREATED_BY = "responder"
 SOURCE_TAG = "responder-source"
 """Azure tag with the id of the source: a geo-restored server does not say by itself where it came from."""
+RUN_TAG = "outage-run"
+"""Azure tag with the id of the run that made it."""
 INSTEAD_TAG = "responder-instead-of"
 """Azure tag with the id of the server whose place this one took: applications were sent to it."""
 

@@ -118,7 +118,12 @@ class Reading:
             same = [one for one in before if (one.event.tracking_id or "").upper() == tracking_id.upper()]
             told = await self._store.intake.of_tracking(tracking_id, chronicles.MOST)
             after_all = chronicles.retold([*told, *same, heard], known, after_all)
+        unknown = {after.id for region, after in after_all.items() if region not in known}
+        gone = await self._store.pruning.gone(unknown) if unknown else set()
         for region, after in after_all.items():
+            if after.id in gone:
+                _log.info("outage.deleted-by-age", **after.log_context())
+                continue
             after_it[after.id] = after
             happened = after.status.value if not after.active else ("changed" if region in known else "opened")
             _log.info(f"outage.{happened}", **after.log_context(), impact_start=after.impact_start.isoformat())

@@ -90,7 +90,8 @@ def looking(parts: service_parts.Parts) -> dict[str, stages.Job]:
         deep=watch.Deep(parts.databases.visit, probing.deep_per_second, probing.deep_interval),
     )
     keeping = config.retention
-    cleaner = retention.Retention(parts.store.retention, retention.ages(keeping.ages()), keeping.every)
+    ages = retention.ages(keeping.ages(), config.brakes.cooldown)
+    cleaner = retention.Retention(parts.store.retention, ages, keeping.every)
     return {
         "inventory": lister.run,
         f"watch {probing.vantage}": watcher.run,

@@ -16,12 +16,20 @@ def _long_enough(value: timedelta | None) -> timedelta | None:
     return value
 
 
+def _longer_than_news_comes(value: timedelta | None) -> timedelta | None:
+    if value is not None and value < timedelta(days=90):
+        raise ValueError("keep it for 90 days at least, or null for ever")
+    return value
+
+
 Kept = Annotated[fields.Duration | None, pydantic.AfterValidator(_long_enough)]
+
+KeptLong = Annotated[fields.Duration | None, pydantic.AfterValidator(_longer_than_news_comes)]
 
 
 class Retention(fields.Part):
     """How long the journal keeps what nobody needs any more. What an open outage or a run under way may need is kept,
-    whatever is written here; outages and runs themselves are kept for ever."""
+    whatever is written here. The audit is kept for ever."""
 
     arrivals: Kept = timedelta(days=180)
     """What arrived and was read, with its events. 180 days: an event must be remembered for longer than a hub (up to 90
@@ -35,6 +43,12 @@ class Retention(fields.Part):
     the bulk of the store, and the reports about past outages are made of them. null: for ever."""
     journals: Kept = timedelta(days=365)
     """What was written about each step of runs that have ended. A year: auditors ask late. null: for ever."""
+    runs: KeptLong = timedelta(days=400)
+    """Runs that have ended, with their steps, words and questions. 400 days: a year and the time in which somebody asks
+    about it; 90 at least. One whose copy still exists is kept. null: for ever."""
+    outages: KeptLong = timedelta(days=400)
+    """Outages that are closed, with their decisions and probes, when all their runs are gone. As long as runs; 90 days
+    at least, for Azure explains an outage weeks after it. null: for ever."""
     every: fields.Duration = timedelta(hours=1)
     """Between looks. An hour: little is to be done each time."""
 
@@ -46,4 +60,6 @@ class Retention(fields.Part):
             "announcements": self.announcements,
             "decisions": self.decisions,
             "journals": self.journals,
+            "runs": self.runs,
+            "outages": self.outages,
         }

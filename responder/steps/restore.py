@@ -74,7 +74,7 @@ OUTPUTS = (
     playbooks.Output(name="ready_at", type=playbooks.Type.TIME, about="when the copy was seen to be ready"),
 )
 
-TAG_RUN = "outage-run"
+TAG_RUN = restores.RUN_TAG
 """Azure tag with the id of the run that made a copy: only that run adopts or deletes it."""
 
 # After these the copy may be there: the answer was lost, or the name is taken, perhaps by an earlier try of ours.

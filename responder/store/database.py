@@ -136,6 +136,10 @@ class Database(abc.ABC):
             StoreError: `store.unavailable`, `store.full`, `store.read-only`, `store.closed`.
         """
 
+    async def give_back(self, pages: int) -> bool:
+        """Give so many unused pages of the file back to the disk. False: there are none (left)."""
+        return False
+
     @abc.abstractmethod
     async def tables(self) -> set[str]:
         """The names of the tables there are."""

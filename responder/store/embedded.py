@@ -23,6 +23,9 @@ T = TypeVar("T")
 _BUSY_TIMEOUT = 5.0  # seconds; only a checkpoint of another connection ever makes us wait
 
 
+_INCREMENTAL = 2
+
+
 class Connection(sqlite3.Connection):
     """A connection with the few words that `database.Connection` adds."""
 
@@ -84,6 +87,17 @@ class Database(database.Database):
             )
         return await self._call(lambda: _transact(self._open(), work))
 
+    async def give_back(self, pages: int) -> bool:
+        """Cut unused pages off the file's end. A file that was made without that keeps them for what comes."""
+
+        def shrink() -> bool:
+            connection = self._open()
+            connection.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()  # each row is a page
+            mode, free = (connection.execute(f"PRAGMA {n}").fetchone()[0] for n in ("auto_vacuum", "freelist_count"))
+            return bool(mode == _INCREMENTAL and free > 0)
+
+        return await self._call(shrink)
+
     async def tables(self) -> set[str]:
         """The names of the tables there are."""
         return {row["name"] for row in await self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -128,6 +142,7 @@ class Database(database.Database):
         self._connection.execute("PRAGMA foreign_keys = ON")
         if self.read_only:
             return
+        self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts for a file that is made now, and no other
         journal = self._connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if journal != "wal":
             remedy = "Put it on a local disk: network file systems cannot share its memory."

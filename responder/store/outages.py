@@ -205,7 +205,9 @@ _DECIDED_LATEST = """
     ON CONFLICT (outage_id, server_id) DO UPDATE SET decision_id = excluded.decision_id
 """
 _UPSERT = """
-    INSERT INTO outages (id, tracking_id, status, heard_at, updated_at, body) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO outages (id, tracking_id, status, heard_at, updated_at, body)
+    SELECT CAST(:id AS TEXT), :tracking, :status, :heard, :updated, :body
+    WHERE NOT EXISTS (SELECT 1 FROM pruned WHERE kind = 'outage' AND id = :id)
     ON CONFLICT (id) DO UPDATE SET
         status = excluded.status, heard_at = excluded.heard_at, updated_at = excluded.updated_at, body = excluded.body,
         closed_at = CASE WHEN excluded.status = 'active' AND excluded.updated_at > outages.updated_at
@@ -214,12 +216,12 @@ _UPSERT = """
 
 
 def upsert(connection: database.Connection, outages: Sequence[core_outages.Outage]) -> None:
-    """Write outages inside a transaction of the caller's."""
+    """Write outages inside a transaction of the caller's. One that was deleted by age is over, and stays deleted."""
     for outage in outages:
         heard, updated = codec.stamp(outage.heard_at), codec.stamp(outage.updated_at)
         body = codec.dump(outage, core_outages.Outage)
-        key = (codec.clean(outage.id), codec.clean(outage.tracking_id))
-        connection.execute(_UPSERT, (*key, outage.status, heard, updated, body))
+        row = {"id": codec.clean(outage.id), "tracking": codec.clean(outage.tracking_id), "status": outage.status}
+        connection.execute(_UPSERT, {**row, "heard": heard, "updated": updated, "body": body})
 
 
 def _merge(

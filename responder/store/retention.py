@@ -1,7 +1,8 @@
 """What is old goes, a batch at a time. Never what an open outage or a run that has not ended may still need.
 
 Whatever came, was said or decided since the oldest of these began is kept, however short the ages in the settings are.
-Outages, runs with their steps and words, and the newest decision about every server are never deleted.
+Ended runs and closed outages go by rules of their own (`pruning`); the newest decision about a server goes with its
+outage only.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from responder.store import codec, database
+from responder import clock
+from responder.store import codec, database, pruning
 
 
 class Kind(StrEnum):
@@ -26,6 +28,10 @@ class Kind(StrEnum):
     """What a later decision about the same server and outage has replaced."""
     JOURNALS = "journals"
     """The lines written about runs that have ended."""
+    RUNS = "runs"
+    """Runs that have ended, with all that is about them."""
+    OUTAGES = "outages"
+    """Outages that we are finished with, and that no run belongs to any more."""
 
 
 class Retention:
@@ -33,6 +39,7 @@ class Retention:
 
     def __init__(self, base: database.Database) -> None:
         self._base = base
+        self._pruning = pruning.Pruning(base)
 
     async def delete(self, kind: Kind, before: datetime, limit: int = 500) -> int:
         """Delete the oldest of a kind, in one transaction.
@@ -45,7 +52,23 @@ class Retention:
         Returns:
             How many were deleted; fewer than the limit: nothing is left to do.
         """
+        if kind in (Kind.RUNS, Kind.OUTAGES):
+            return await self._prune(kind, before, limit)
         return await self._base.execute_transaction(lambda c: _delete(c, kind, before, limit))
+
+    async def sweep(self, limit: int = 500) -> bool:
+        """Delete a batch of what deleted outages have left. False: there is nothing."""
+        return await self._pruning.sweep(clock.now(), limit)
+
+    async def give_back(self, pages: int) -> bool:
+        """Give unused space back to the disk, so much at most. False: there is none, or the database does it itself."""
+        return await self._base.give_back(pages)
+
+    async def _prune(self, kind: Kind, before: datetime, limit: int) -> int:
+        row, now = await self._base.row(_NEEDED), clock.now()
+        needed = codec.moment_or_none(row["since"]) if row else None
+        before = before if needed is None else min(before, needed - _MARGIN)
+        return await (self._pruning.runs if kind is Kind.RUNS else self._pruning.outages)(before, now, limit)
 
 
 _MARGIN = timedelta(days=1)

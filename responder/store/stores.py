@@ -23,6 +23,7 @@ from responder.store import (
     outbox,
     peacetime,
     polls,
+    pruning,
     retention,
     runs,
     samples,
@@ -63,6 +64,7 @@ class Store:
     brakes: brakes.Brakes
     asks: asks.Asks
     retention: retention.Retention
+    pruning: pruning.Pruning
     audit: audit.Audit
     samples: samples.Samples
     successions: successions.Successions
@@ -102,6 +104,7 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         brakes=brakes.Brakes(base),
         asks=asks.Asks(base),
         retention=retention.Retention(base),
+        pruning=pruning.Pruning(base),
         audit=audit.Audit(base),
         register=instances.Instances(base),
         tenure=tenure,

@@ -145,7 +145,8 @@ class Api:
         """One run with its steps."""
         run = await self._store.runs.get(runs.RunId(request.match_info["id"]))
         if run is None:
-            raise web.HTTPNotFound(reason="There is no such run.")
+            pruned = await self._store.pruning.run(request.match_info["id"])
+            raise web.HTTPNotFound(reason=pruned.sentence("run") if pruned else "There is no such run.")
         return await views.run(self._store, run)
 
     async def playbooks(self, _: web.Request) -> views.Json:
