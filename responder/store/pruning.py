@@ -1,7 +1,7 @@
 """Ended runs and closed outages go by age, with everything that is only about them. The audit stays, and is not read.
 
 A run stays, however old, while it may be the only one that knows of a copy: one that the inventory lists by its id or
-by the run's tag, or whose subscription the inventory does not list, so that nobody can tell. What was cut over to is known
+by the run's tag, or whose subscription it does not list, so that nobody can tell. What was cut over to is known
 elsewhere (`successions`), and so is what restores took (`samples`). An outage stays while one of its runs does.
 
 Of each a line is left (`pruned`): whoever asks is told, and news that comes late opens nothing (`outages.upsert`).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from responder.core import errors, runs
-from responder.store import embedded, intake, migrations, run_rows, sqlite
+from responder.store import embedded, intake, migrations, retention, run_rows, sqlite
 from tests.contracts import samples, sqlite_backend
 
 DAEMON = """
@@ -382,3 +383,32 @@ async def test_with_ten_thousand_waiting_runs_claim_and_next_wake_look_into_inde
     assert looks
     assert [line for line in looks if not line.startswith("SEARCH runs USING") and "runs_signalled" not in line] == []
     assert [line for line in looks if "INDEX" in line and "PRIMARY" not in line]
+
+
+async def test_space_that_is_not_used_any_more_is_given_back_to_the_disk(store: sqlite.Store, path: Path) -> None:
+    await store.intake.append([intake.Arrival(source="hub", key="a", body=b"x" * 4_000_000, received_at=samples.NOON)])
+    (received,) = await store.intake.pending()
+    await store.intake.record(received.id, events=[], unreadable=[], outages=[])
+    assert await store.retention.delete(retention.Kind.ARRIVALS, samples.at(1)) == 1
+
+    def pages() -> int:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            return int(connection.execute("PRAGMA page_count").fetchone()[0])
+
+    before, pieces = pages(), 1
+    while await store.retention.give_back(200):
+        pieces += 1
+    assert pieces > 1, "a bounded piece at a time"
+    assert pages() < before / 2
+
+
+async def test_a_file_that_was_made_without_it_is_used_as_it_is(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        connection.commit()
+    base = embedded.Database(path, read_only=False)
+    await base.connect()
+    await base.execute_transaction(lambda c: c.execute("INSERT INTO meta VALUES ('a', ?)", ("x" * 1_000_000,)))
+    await base.execute_transaction(lambda c: c.execute("DELETE FROM meta"))
+    assert not await base.give_back(10)
+    await base.close()

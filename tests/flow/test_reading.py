@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from responder.core import errors, outages, payloads
 from responder.flow import heard, reading
-from responder.store import intake, sqlite
+from responder.store import intake, retention, sqlite
 from tests.flow.conftest import NOON
 
 
@@ -224,3 +225,18 @@ async def test_what_arrives_late_ends_as_if_it_had_come_in_time(store: sqlite.St
 
     assert ends[0][:3] == (outages.Status.ACTIVE, 1, "Again")
     assert ends == [ends[0]] * 3
+
+
+async def test_a_report_about_an_outage_that_was_deleted_by_age_is_kept_and_opens_nothing(store: sqlite.Store) -> None:
+    await arrive(store, listed("A-1"))
+    await reading.Reading(store).turn()
+    (outage,) = await store.outages.open()
+    await store.outages.close(outage.id, NOON)
+    assert await store.retention.delete(retention.Kind.OUTAGES, NOON + timedelta(days=1)) == 1
+    report = listed("A-1", eventType="RCA", status="Resolved", lastUpdateTime="2026-04-20T00:00:00Z")
+    await store.intake.append(
+        [intake.Arrival(source="hub:h", key="late", body=json.dumps(report).encode(), received_at=NOON)]
+    )
+    assert await reading.Reading(store).turn() == 1
+    assert await store.outages.list() == []
+    assert (await store.intake.counts())["events"] == 2
