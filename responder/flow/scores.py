@@ -17,17 +17,22 @@ Action = decisions.Action
 
 
 async def of_outage(
-    store: sqlite.Store, outage: outages.Outage, takes: timedelta, now: datetime
+    store: sqlite.Store,
+    outage: outages.Outage,
+    takes: timedelta,
+    now: datetime,
+    only: servers.ServerId | None = None,
 ) -> list[scorecards.Score]:
     """One score for each server that was decided about, by name.
 
     Args:
+        only: of this one alone, and nothing of the others is read.
         takes: from a supposed cut-over until applications are served.
         now: up to when it is known how things went, for an outage that is not closed.
     """
     as_of = await store.outages.closed_at(outage.id) or now
-    silent, latest = await store.history.silences(outage.id), await store.history.latest(outage.id)
-    ways = await courses(store, outage)
+    silent, latest = await store.history.silences(outage.id, only), await store.history.latest(outage.id, only)
+    ways = await courses(store, outage, only)
     found = []
     for server_id, (_, facts) in latest.items():
         case = scorecards.Case(
@@ -45,22 +50,27 @@ async def of_outage(
     return sorted(found, key=lambda score: score.case.name)
 
 
-async def courses(store: sqlite.Store, outage: outages.Outage) -> dict[servers.ServerId, scorecards.Course]:
-    """What was done for each server of an outage; in shadow mode, what would have been."""
+async def courses(
+    store: sqlite.Store, outage: outages.Outage, only: servers.ServerId | None = None
+) -> dict[servers.ServerId, scorecards.Course]:
+    """What was done for each server of an outage, or for one; in shadow mode, what would have been."""
     by_server: dict[servers.ServerId, list[history.Taken]] = defaultdict(list)
-    for taken in await store.history.taken(outage.id):
+    for taken in await store.history.taken(outage.id, only):
         by_server[taken.server].append(taken)
-    made = await _made(store, outage.id)
+    made = await _made(store, outage.id, only)
     return {id_: course(taken, made.get(id_, ())) for id_, taken in by_server.items()}
 
 
 Made = tuple[runs.Run, Mapping[str, runs.StepRecord]]
 
 
-async def _made(store: sqlite.Store, outage_id: outages.OutageId) -> dict[servers.ServerId, list[Made]]:
+async def _made(
+    store: sqlite.Store, outage_id: outages.OutageId, only: servers.ServerId | None
+) -> dict[servers.ServerId, list[Made]]:
     """The runs of an outage with their steps, by server, oldest first."""
     found: dict[servers.ServerId, list[Made]] = defaultdict(list)
-    for run in reversed(await store.runs.list(1_000_000, outage_id=outage_id)):
+    listed = store.runs.list(1_000_000, outage_id=outage_id) if only is None else store.runs.of(only, outage_id)
+    for run in reversed(await listed):
         found[run.server_id].append((run, await store.runs.steps(run.id)))
     return found
 

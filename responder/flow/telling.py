@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from responder.core import decisions, errors, outages, scorecards, servers, stories
 from responder.flow import scores, views
-from responder.store import history, sqlite
+from responder.store import sqlite
 
 
 async def story(store: sqlite.Store, outage: outages.Outage, name: str, takes: timedelta, now: datetime) -> views.Json:
@@ -22,11 +22,10 @@ async def story(store: sqlite.Store, outage: outages.Outage, name: str, takes: t
         (run, await store.runs.steps(run.id), await store.runs.signals(run.id))
         for run in reversed(await store.runs.of(server_id, outage.id))
     ]
-    known = (await store.history.silences(outage.id)).get(server_id, ())
+    known = (await store.history.silences(outage.id, server_id)).get(server_id, ())
     told = stories.Told(name=shown, outage=outage, silences=known, decided=decided, made=made)
     waits = stories.waits(decided, await store.outages.closed_at(outage.id) or now)
-    judged = await scores.of_outage(store, outage, takes, now)
-    score = next(one for one in judged if one.case.server == server_id)
+    (score,) = await scores.of_outage(store, outage, takes, now, server_id)
     return {
         "server": server_id,
         "name": shown,
@@ -48,13 +47,12 @@ def _now(decision: decisions.Decision) -> views.Json:
 
 async def _find(store: sqlite.Store, outage: outages.Outage, name: str) -> tuple[servers.ServerId, str]:
     """The server of that ARM id or name, among those of the outage."""
-    latest: dict[servers.ServerId, history.Decided] = await store.history.latest(outage.id)
     wanted = name.strip().lower()
-    meant = [
-        (id_, facts.server.name) for id_, (_, facts) in latest.items() if wanted in (id_, facts.server.name.lower())
-    ]
+    decided = await store.history.concerned(outage.id)
+    meant = [id_ for id_ in decided if wanted == id_] or [id_ for id_ in decided if wanted == id_.rpartition("/")[2]]
     if len(meant) == 1:
-        return meant[0]
+        _, facts = (await store.history.latest(outage.id, meant[0]))[meant[0]]
+        return meant[0], facts.server.name
     raise errors.InputError(
         "server.unknown" if not meant else "server.ambiguous",
         f"{len(meant)} servers called {name!r} were decided about in {outage.id}.",

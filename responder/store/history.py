@@ -48,30 +48,37 @@ class History:
         if silences:
             await self._base.execute_transaction(lambda c: _put(c, outage_id, silences))
 
-    async def silences(self, outage_id: outages.OutageId) -> dict[servers.ServerId, core_silences.Silences]:
-        """By server; one that never fell silent is not in it."""
-        sql = "SELECT server_id, body FROM silences WHERE outage_id = :outage"
-        rows = await self._base.rows(sql, {"outage": outage_id})
+    async def silences(
+        self, outage_id: outages.OutageId, server_id: servers.ServerId | None = None
+    ) -> dict[servers.ServerId, core_silences.Silences]:
+        """By server, of one or of all; one that never fell silent is not in it."""
+        rows = await self._of("SELECT server_id, body FROM silences WHERE outage_id = :outage", outage_id, server_id)
         return await asyncio.to_thread(_read_silences, rows)  # of a whole region it takes long
 
-    async def taken(self, outage_id: outages.OutageId) -> builtins.list[Taken]:
-        """Every decision of an outage, oldest first."""
-        sql = "SELECT server_id, at, action, body FROM decisions WHERE outage_id = :outage ORDER BY id"
-        return [_taken(row) for row in await self._base.rows(sql, {"outage": outage_id})]
+    async def taken(
+        self, outage_id: outages.OutageId, server_id: servers.ServerId | None = None
+    ) -> builtins.list[Taken]:  # fmt: skip
+        """Every decision of an outage, oldest first; of one server, or of all."""
+        sql = "SELECT server_id, at, action, body FROM decisions WHERE outage_id = :outage"
+        return [_taken(row) for row in await self._of(sql, outage_id, server_id, " ORDER BY id")]
 
-    async def latest(self, outage_id: outages.OutageId) -> dict[servers.ServerId, Decided]:
-        """The newest decision of each server, and what it knew."""
-        rows = await self._base.rows(_LATEST, {"outage": outage_id})
+    async def latest(
+        self, outage_id: outages.OutageId, server_id: servers.ServerId | None = None
+    ) -> dict[servers.ServerId, Decided]:
+        """The newest decision of each server, and what it knew; of one, or of all."""
+        rows = await self._of(_LATEST, outage_id, server_id)
         return await asyncio.to_thread(_read_decided, rows)
+
+    async def concerned(self, outage_id: outages.OutageId) -> builtins.list[servers.ServerId]:
+        """Those that were decided about."""
+        sql = "SELECT server_id FROM latest_decisions WHERE outage_id = :outage ORDER BY server_id"
+        return [servers.ServerId(row["server_id"]) for row in await self._base.rows(sql, {"outage": outage_id})]
 
     async def decided(
         self, outage_id: outages.OutageId, server_id: servers.ServerId | None = None
     ) -> builtins.list[Decided]:
         """Every decision with what it knew, oldest first; of one server, or of all."""
-        sql, asked = _DECIDED, {"outage": str(outage_id)}
-        if server_id is not None:
-            sql, asked = _DECIDED_OF_SERVER, {"outage": outage_id, "server": server_id}
-        return [_decided(row) for row in await self._base.rows(sql, asked)]
+        return [_decided(row) for row in await self._of(_DECIDED, outage_id, server_id, " ORDER BY id")]
 
     async def events(self, tracking_id: str) -> builtins.list[tuple[datetime, core_events.HealthEvent]]:
         """The news of one tracking id that is kept, with the time we heard it, in that order."""
@@ -82,14 +89,23 @@ class History:
                 found.append((codec.moment(row["received_at"]), event))
         return found
 
+    async def _of(
+        self, sql: str, outage_id: outages.OutageId, server_id: servers.ServerId | None, order: str = ""
+    ) -> Sequence[database.Row]:
+        """Rows of one server, or of all; the statement ends with its first condition."""
+        if server_id is None:
+            return await self._base.rows(sql + order, {"outage": outage_id})
+        asked = {"outage": outage_id, "server": server_id}
+        return await self._base.rows(f"{sql} AND {_SERVER[sql is _LATEST]} = :server{order}", asked)
 
+
+_SERVER = ("server_id", "latest.server_id")
 _LATEST = """
     SELECT latest.server_id, d.body, d.facts
     FROM latest_decisions AS latest JOIN decisions AS d ON d.id = latest.decision_id
     WHERE latest.outage_id = :outage
 """
-_DECIDED = "SELECT body, facts FROM decisions WHERE outage_id = :outage ORDER BY id"
-_DECIDED_OF_SERVER = "SELECT body, facts FROM decisions WHERE outage_id = :outage AND server_id = :server ORDER BY id"
+_DECIDED = "SELECT body, facts FROM decisions WHERE outage_id = :outage"
 _EVENTS = "SELECT received_at, body FROM events WHERE UPPER(body) LIKE UPPER(:like) ORDER BY received_at, id"
 _PUT = """
     INSERT INTO silences (outage_id, server_id, body) VALUES {rows}

@@ -21,6 +21,7 @@ async def test_silences_are_kept_by_outage_and_server_and_written_anew(store: sq
 
     assert await store.history.silences(id_) == {orders: (ended,), samples.server_id("till"): (spell,)}
     assert await store.history.silences(outages.OutageId("OTHER@eastus")) == {}
+    assert await store.history.silences(id_, orders) == {orders: (ended,)}
 
 
 async def test_decisions_come_back_in_order_with_what_they_knew(store: sqlite.Store) -> None:
@@ -38,6 +39,12 @@ async def test_decisions_come_back_in_order_with_what_they_knew(store: sqlite.St
     assert (await store.history.latest(id_))[orders] == second
     taken = [(one.server, one.at.astimezone(UTC), one.action) for one in await store.history.taken(id_)]
     assert taken[-1] == (orders, samples.at(5), Action.START)
+
+    till = samples.server_id("till")
+    assert await store.history.concerned(id_) == [orders, till]
+    assert await store.history.latest(id_, till) == {till: other}
+    assert [one.action for one in await store.history.taken(id_, orders)] == [first[0].action, Action.START]
+    assert await store.history.latest(id_, samples.server_id("none")) == {}
 
 
 async def test_the_news_of_one_tracking_id_is_found_among_others(store: sqlite.Store) -> None:

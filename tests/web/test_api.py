@@ -157,6 +157,8 @@ async def test_an_owner_is_told_why_a_server_waits_in_order_of_weight(api: Api):
     assert status == 200
     assert [one["id"] for one in found["waits"]] == [decision.reasons[0].id]
     assert [one["text"] for one in found["now"]["reasons"]] == [reason.text for reason in decision.reasons]
+    _, by_id = await api.get(f"/api/v1/incidents/{outage.id}?server={samples.server_id('orders').upper()}")
+    assert (by_id["name"], by_id["lines"]) == ("orders", found["lines"])
     assert (await api.get(f"/api/v1/incidents/{outage.id}?server=nobody"))[0] == 400
 
 
