@@ -160,8 +160,8 @@ def _moment(text: str) -> datetime:
 
 
 def _outages(file: Path, at: datetime) -> dict[regions.RegionName, outages.Outage]:
-    """The outages that the events of a file amount to, by region."""
-    from responder.core import errors, outages, payloads
+    """What the events of a file amount to, by region; of several outages of one region an active one."""
+    from responder.core import chronicles, errors, payloads
 
     try:
         parsed = payloads.parse(file.read_bytes())
@@ -169,9 +169,16 @@ def _outages(file: Path, at: datetime) -> dict[regions.RegionName, outages.Outag
         raise errors.InputError(
             "events.no-file", f"Cannot be read: {error.strerror}.", remedy="Check the path.", place=str(file)
         ) from error
-    found: dict[regions.RegionName, outages.Outage] = {}
+    stories: dict[str, tuple[chronicles.Chronicle, dict[regions.RegionName, outages.Outage]]] = {}
     for event in parsed.events:
-        found |= outages.correlate_all(found, event, min(event.updated_at or at, at))
+        heard = chronicles.Heard(event, min(event.updated_at or at, at))
+        story, known = stories.get((event.tracking_id or "").upper(), (chronicles.Chronicle(), {}))
+        story = story.told([heard])
+        known |= chronicles.retold(story, heard, known)
+        stories[(event.tracking_id or "").upper()] = story, known
+    found: dict[regions.RegionName, outages.Outage] = {}
+    for _, known in stories.values():
+        found |= {region: outage for region, outage in known.items() if region not in found or outage.active}
     if not found:
         raise errors.RefusedError(
             "event.starts-nothing",

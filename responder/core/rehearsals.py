@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from responder.core import (
+    chronicles,
     cutovers,
     decisions,
     events,
@@ -108,9 +109,11 @@ def rehearse(recording: Recording, policy: decisions.Policy, defaults: tolerance
 def _outages(recording: Recording) -> list[tuple[datetime, outages.Outage]]:
     """The outage after each piece of news."""
     known: dict[regions.RegionName, outages.Outage] = {}
-    found = []
-    for heard in recording.news:
-        known |= outages.correlate_all(known, heard.event, heard.at)
+    chronicle, found = chronicles.Chronicle(), []
+    for news in recording.news:
+        heard = chronicles.Heard(news.event, news.at)
+        chronicle = chronicle.told([heard])
+        known |= chronicles.retold(chronicle, heard, known)
         if recording.outage.region in known:
             found.append((heard.at, known[recording.outage.region]))
     return found

@@ -10,12 +10,13 @@ parser of now: events that are recorded already are known by their identity and 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
-from responder.core import chronicles, errors, events, outages, payloads, regions, servers, witness
+from responder.core import chronicles, correlations, errors, events, outages, payloads, regions, servers, witness
 from responder.flow import heard, views
 from responder.store import apart, sqlite
 from responder.store import intake as rows
@@ -33,7 +34,31 @@ _SMALL = 16 * 1024
 _PACKED = (b"\x1f\x8b", b"x")
 """How gzip and zlib begin, and no JSON: small, and perhaps large inside."""
 
+_STORIES = 20
+"""Stories that are kept in memory: those that were told last."""
+
 Changed = dict[outages.OutageId, outages.Outage]
+Told = dict[str, chronicles.Chronicle]
+
+
+class Shelf:
+    """The stories of tracking ids, as recorded. Of one that is kept, only what is new is read."""
+
+    def __init__(self, store: sqlite.Store) -> None:
+        self._store = store
+        self._kept: OrderedDict[str, tuple[int, chronicles.Chronicle]] = OrderedDict()
+
+    async def story(self, tracking_id: str) -> chronicles.Chronicle:
+        """Everything that was recorded of it."""
+        last, story = self._kept.pop(tracking_id, (0, chronicles.Chronicle()))
+        while news := await self._store.intake.of_tracking(tracking_id, after=last, limit=_BATCH):
+            story, last = story.told(news.values()), max(news)
+            if len(news) < _BATCH:
+                break
+        self._kept[tracking_id] = last, story
+        if len(self._kept) > _STORIES:
+            self._kept.popitem(last=False)
+        return story
 
 
 class Reading:
@@ -41,7 +66,7 @@ class Reading:
 
     def __init__(self, store: sqlite.Store) -> None:
         self._store = store
-        self._recent = chronicles.Recent()
+        self._shelf = Shelf(store)
 
     async def turn(self) -> int:
         """Read everything that is pending; how many arrivals that were.
@@ -72,12 +97,12 @@ class Reading:
         fresh: list[events.HealthEvent] = []
         spoiled = list(parsed.unreadable)
         changed: Changed = {}
+        told: Told = {}
         for event in parsed.events:
             if event.key in known:
                 continue
             try:
-                before = [chronicles.Heard(one, received.received_at) for one in fresh]
-                changed |= await self._folded(chronicles.Heard(event, received.received_at), before, changed)
+                changed |= await self._folded(chronicles.Heard(event, received.received_at), told, changed)
             except Exception as error:  # its neighbours in the same arrival are heard all the same
                 _raise_unless_about_a_row(error)
                 _log.exception("event.defect", source=received.source)
@@ -103,23 +128,25 @@ class Reading:
         for item in spoiled:
             _log.warning("event.unreadable", source=received.source, reason=item.reason, position=item.position)
 
-    async def _folded(self, heard: chronicles.Heard, before: list[chronicles.Heard], changed: Changed) -> Changed:
-        """Every outage that one new event changes, as it stands after it; `before`: others of the same arrival."""
-        event, heard_at = heard.event, heard.at
+    async def _folded(self, heard: chronicles.Heard, told: Told, changed: Changed) -> Changed:
+        """Every outage that one new event changes, as it stands after it.
+
+        Args:
+            told: the stories as they are after what was read of the same arrival; that of this event is put in.
+            changed: the outages as they stand after it.
+        """
+        event = heard.event
         _log.info("event.heard", channel=event.channel, kind=event.kind, status=event.status, title=event.title)
-        after_it: Changed = {}
-        tracking_id = event.tracking_id
-        if tracking_id is None:
-            return after_it
+        if event.tracking_id is None or not correlations.speaks(event):
+            return {}
+        tracking_id = event.tracking_id.upper()
         known = await self._known(tracking_id, changed)
-        after_all = outages.correlate_all(known, event, heard_at)
-        copied = self._recent.copied(heard) and chronicles.adds_only_who(known, heard)
-        if chronicles.is_late(known, heard) and not copied:
-            same = [one for one in before if (one.event.tracking_id or "").upper() == tracking_id.upper()]
-            told = await self._store.intake.of_tracking(tracking_id, chronicles.MOST)
-            after_all = chronicles.retold([*told, *same, heard], known, after_all)
+        story = told[tracking_id] if tracking_id in told else await self._shelf.story(tracking_id)
+        story = story.told([heard])
+        after_all = chronicles.retold(story, heard, known)
         unknown = {after.id for region, after in after_all.items() if region not in known}
         gone = await self._store.pruning.gone(unknown) if unknown else set()
+        after_it: Changed = {}
         for region, after in after_all.items():
             if after.id in gone:
                 _log.info("outage.deleted-by-age", **after.log_context())
@@ -127,6 +154,7 @@ class Reading:
             after_it[after.id] = after
             happened = after.status.value if not after.active else ("changed" if region in known else "opened")
             _log.info(f"outage.{happened}", **after.log_context(), impact_start=after.impact_start.isoformat())
+        told[tracking_id] = story
         return after_it
 
     async def _known(self, tracking_id: str, changed: Changed) -> dict[regions.RegionName, outages.Outage]:

@@ -82,12 +82,8 @@ class History:
 
     async def events(self, tracking_id: str) -> builtins.list[tuple[datetime, core_events.HealthEvent]]:
         """The news of one tracking id that is kept, with the time we heard it, in that order."""
-        found = []
-        for row in await self._base.rows(_EVENTS, {"like": f"%{_plain(tracking_id)}%"}):
-            event = codec.load(row["body"], core_events.HealthEvent)
-            if (event.tracking_id or "").upper() == tracking_id.upper():
-                found.append((codec.moment(row["received_at"]), event))
-        return found
+        rows = await self._base.rows(_EVENTS, {"tracking": codec.clean(tracking_id.upper())})
+        return [(codec.moment(row["received_at"]), codec.load(row["body"], core_events.HealthEvent)) for row in rows]
 
     async def _of(
         self, sql: str, outage_id: outages.OutageId, server_id: servers.ServerId | None, order: str = ""
@@ -106,7 +102,7 @@ _LATEST = """
     WHERE latest.outage_id = :outage
 """
 _DECIDED = "SELECT body, facts FROM decisions WHERE outage_id = :outage"
-_EVENTS = "SELECT received_at, body FROM events WHERE UPPER(body) LIKE UPPER(:like) ORDER BY received_at, id"
+_EVENTS = "SELECT received_at, body FROM events WHERE tracking_id = :tracking ORDER BY received_at, id"
 _PUT = """
     INSERT INTO silences (outage_id, server_id, body) VALUES {rows}
     ON CONFLICT (outage_id, server_id) DO UPDATE SET body = excluded.body
@@ -143,8 +139,3 @@ def _read_decided(rows: Sequence[Any]) -> dict[servers.ServerId, Decided]:
 
 def _decided(row: Any) -> Decided:
     return codec.load(row["body"], core_decisions.Decision), codec.load(row["facts"], core_decisions.Facts)
-
-
-def _plain(tracking_id: str) -> str:
-    """Without what LIKE would take for a pattern; the exact match is made afterwards."""
-    return tracking_id.replace("%", "_")

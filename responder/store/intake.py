@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,17 +110,19 @@ class Intake:
         rows = await self._base.rows(sql, {"limit": limit})
         return [(codec.moment(row["received_at"]), codec.load(row["body"], core_events.HealthEvent)) for row in rows]
 
-    async def of_tracking(self, tracking_id: str, limit: int = 50) -> list[chronicles.Heard]:
-        """The newest recorded events of one tracking id, newest first. Looks at every identity: for rare questions."""
-        plain = re.sub("[!%_]", lambda found: f"!{found[0]}", codec.clean(tracking_id))
-        like = f"%|{plain}|%"
-        rows = await self._base.rows(_OF_TRACKING, {"like": like, "limit": limit})
-        found = [
-            chronicles.Heard(codec.load(row["body"], core_events.HealthEvent), codec.moment(row["received_at"]))
-            for row in rows
-        ]
-        meant = tracking_id.upper()
-        return [heard for heard in found if (heard.event.tracking_id or "").upper() == meant]
+    async def of_tracking(self, tracking_id: str, *, after: int = 0, limit: int = 200) -> dict[int, chronicles.Heard]:
+        """Recorded events of one tracking id by their numbers, oldest first; its case does not matter.
+
+        Args:
+            after: only those with a higher number.
+        """
+        asked = {"tracking": codec.clean(tracking_id.upper()), "after": after, "limit": limit}
+        return {
+            row["id"]: chronicles.Heard(
+                codec.load(row["body"], core_events.HealthEvent), codec.moment(row["received_at"])
+            )
+            for row in await self._base.rows(_OF_TRACKING, asked)
+        }
 
     async def quarantine(self, limit: int = 100) -> list[dict[str, Any]]:
         """What could not be read, newest first: id, arrival_id, source, received_at, reason, position, raw (bytes)."""
@@ -170,8 +171,7 @@ class Intake:
 
 
 _OF_TRACKING = """
-    SELECT received_at, body FROM events WHERE UPPER(identity) LIKE UPPER(:like) ESCAPE '!'
-    ORDER BY id DESC LIMIT :limit
+    SELECT id, received_at, body FROM events WHERE tracking_id = :tracking AND id > :after ORDER BY id LIMIT :limit
 """
 _APPEND = "INSERT INTO batches (messages, contents, body) VALUES (:messages, :contents, :body)"
 _OLDEST = "SELECT id FROM batches ORDER BY id LIMIT 1"
@@ -183,7 +183,7 @@ _ARRIVE = """
 _ROWS_AT_ONCE = 500
 """In one statement. SQLite takes 32,766 values."""
 _RECORD_EVENT = """
-    INSERT INTO events (identity, arrival_id, received_at, body) VALUES (?, ?, ?, ?)
+    INSERT INTO events (identity, tracking_id, arrival_id, received_at, body) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (identity) DO NOTHING
 """
 _QUARANTINE = """
@@ -246,13 +246,17 @@ def _record(
     if arrival["recorded"]:
         return
     at = arrival["received_at"]
-    rows = [(codec.clean(e.key), received_id, at, codec.dump(e, core_events.HealthEvent)) for e in found]
-    connection.executemany(_RECORD_EVENT, rows)
+    connection.executemany(_RECORD_EVENT, [_event_row(event, received_id, at) for event in found])
     _set_apart(connection, received_id, unreadable)
     changed, statements = after
     outages.upsert(connection, changed)
     estate.put_statements(connection, statements)
     connection.execute("UPDATE arrivals SET recorded = 1 WHERE id = ?", (received_id,))
+
+
+def _event_row(event: core_events.HealthEvent, arrival_id: int, received_at: str) -> tuple[object, ...]:
+    tracking_id = codec.clean(event.tracking_id.upper()) if event.tracking_id else None
+    return codec.clean(event.key), tracking_id, arrival_id, received_at, codec.dump(event, core_events.HealthEvent)
 
 
 def _set_apart(connection: database.Connection, received_id: int, unreadable: Sequence[tuple[str, str, bytes]]) -> None:

@@ -196,12 +196,9 @@ _LATEST_OF_SERVER = f"{_LATEST} {_OF_OUTAGE} AND latest.server_id = :server"
 _OF_SERVERS = "AND latest.server_id IN (SELECT value FROM json_each(:servers))"
 _ACTIONS = f"{_LATEST_OF.format(what='d.action')} {_OF_OUTAGE}"
 _ACTIONS = f"SELECT action, COUNT(*) AS servers FROM ({_ACTIONS}) AS newest GROUP BY action"  # noqa: S608
-_NEWEST = "SELECT COALESCE(MAX(id), 0) AS newest FROM decisions WHERE outage_id = :outage"
 _DECIDED = "INSERT INTO decisions (outage_id, server_id, at, action, says, body, facts) VALUES {rows} RETURNING id"
 _DECIDED_LATEST = """
-    INSERT INTO latest_decisions (outage_id, server_id, decision_id)
-    SELECT outage_id, server_id, MAX(id) FROM decisions
-    WHERE outage_id = :outage AND id > :newest GROUP BY outage_id, server_id
+    INSERT INTO latest_decisions (outage_id, server_id, decision_id) VALUES {rows}
     ON CONFLICT (outage_id, server_id) DO UPDATE SET decision_id = excluded.decision_id
 """
 _UPSERT = """
@@ -246,10 +243,8 @@ def _append(connection: database.Connection, decided: Sequence[Decided]) -> None
     # As text only here, on a thread of the store's: for a thousand it takes longer than an event loop may be held up.
     rows = [_row(decision, facts) for decision, facts in decided]
     taken = [decision for decision, _ in decided]
-    outages = sorted({row[0] for row in rows})
-    before = {outage: connection.execute(_NEWEST, {"outage": outage}).fetchone()["newest"] for outage in outages}
     ids = sorted(row["id"] for row in database.insert(connection, _DECIDED, rows))  # given in the order of the rows
-    for outage, newest in before.items():
-        connection.execute(_DECIDED_LATEST, {"outage": outage, "newest": newest})
+    latest = {row[:2]: id for id, row in zip(ids, rows, strict=True)}
+    database.insert(connection, _DECIDED_LATEST, [(*about, latest[about]) for about in sorted(latest)])
     recorded = zip(ids, taken, rows, strict=True)
     audit.append(connection, [audited.decided(id, decision, row[-1]) for id, decision, row in recorded])

@@ -16,9 +16,9 @@ from responder.cli import replay as command
 from responder.cli.replay import history, picture
 from responder.core import (
     answers,
+    correlations,
     cutovers,
     decisions,
-    outages,
     reasons,
     rehearsals,
     replays,
@@ -121,7 +121,7 @@ def _night(server: servers.Server, *, back: float) -> str:
     assert known is not None
     tolerance = tolerances.read(server.tags)
     facts = cases.facts(at(0.5), server=server, tolerance=tolerance, outage=known)
-    last = outages.correlate(known, told[1], known.region, at(back + 1 / 3))
+    last = correlations.correlate(known, told[1], known.region, at(back + 1 / 3))
     assert last is not None
     spell = (silences.Silence(since=at(0.01), answered_at=at(-0.01), until=at(back)),)
     recorded = rehearsals.Recorded(

@@ -84,6 +84,8 @@ def fill_as_the_first_schema(connection: Any) -> None:
     body = codec.dump(record("cut-over", runs.StepState.DONE, output=sent), runs.StepRecord)
     connection.execute("INSERT INTO steps (run_id, id, state, body) VALUES ('moved', 'cut-over', 'done', ?)", (body,))
     body = codec.dump(record(), runs.StepRecord)
+    told = ("s|ABCD-123|old|active", noon, codec.dump(event("old"), events.HealthEvent))
+    connection.execute("INSERT INTO events (identity, arrival_id, received_at, body) VALUES (?, 1, ?, ?)", told)
     connection.execute("INSERT INTO steps (run_id, id, state, body) VALUES ('old', 'restore', 'begun', ?)", (body,))
     connection.execute(
         "INSERT INTO signals (run_id, topic, by, at, payload) VALUES ('old', ?, ?, ?, '{}')",
@@ -91,8 +93,12 @@ def fill_as_the_first_schema(connection: Any) -> None:
     )
 
 
-async def all_is_there(store: stores.Store) -> None:
-    """What was kept before, whatever schema it went through; and the run goes on from it."""
+async def all_is_there(store: stores.Store, oldest: int = 1) -> None:
+    """What was kept before, whatever schema it went through; and the run goes on from it.
+
+    Args:
+        oldest: the schema it was kept by. That of 17 and later knows successions, and writes them itself.
+    """
     assert [received.body for received in await store.intake.pending()] == [b"body of old"]
     assert await store.polls.asked_at("rest:a") is None
     assert await store.runs.steps(runs.RunId("old")) == {"restore": record()}
@@ -103,8 +109,9 @@ async def all_is_there(store: stores.Store) -> None:
     assert word.topic is runs.Topic.APPROVE
     assert await store.runs.write(replace(claimed, state=runs.State.DONE, ended_at=at(2)), None)
     assert [line["run_state"] for line in await store.runs.journal(claimed.id)] == ["done"]
-    (moved,) = (await store.successions.standing()).values()
-    assert (moved.server, moved.by, moved.run, moved.since) == (server_id("moved"), server_id("copy"), "moved", NOON)
+    assert [heard.event for heard in (await store.intake.of_tracking("abcd-123")).values()] == [event("old")]
+    moved = [(one.server, one.by, one.run, one.since) for one in (await store.successions.standing()).values()]
+    assert moved == ([(server_id("moved"), server_id("copy"), "moved", NOON)] if oldest < 17 else [])
 
 
 def event(communication: str, *, title: str = "") -> events.HealthEvent:

@@ -237,13 +237,13 @@ async def test_how_far_a_source_was_polled_is_kept_and_never_goes_back(store: sq
     assert await store.polls.asked_at("rest:b") is None
 
 
-async def test_the_story_of_a_tracking_id_is_found_in_any_case_newest_first_with_when_it_was_received(
+async def test_the_story_of_a_tracking_id_is_found_in_any_case_oldest_first_with_when_it_was_received(
     store: sqlite.Store,
 ) -> None:
     """`_` and `%` in an id stand for themselves."""
     story = [
         dataclasses.replace(samples.event(name), tracking_id=id_)
-        for name, id_ in (("c1", "A_1-X"), ("c2", "a_1-x"), ("c3", "AB1-X"), ("c4", "A_1-X2"))
+        for name, id_ in (("c1", "A_1-X"), ("c2", "a_1-x"), ("c3", "AB1-X"), ("c4", "A_1-X2"), ("c5", None))
     ]
     for number, event in enumerate(story):
         await store.intake.append([samples.arrival(f"0/{number}", minutes=number)])
@@ -252,6 +252,9 @@ async def test_the_story_of_a_tracking_id_is_found_in_any_case_newest_first_with
 
     found = await store.intake.of_tracking("A_1-x")
 
-    assert [heard.event for heard in found] == [story[1], story[0]]
-    assert [heard.at - samples.NOON for heard in found] == [timedelta(minutes=1), timedelta()]
-    assert [heard.event for heard in await store.intake.of_tracking("A_1-X", 1)] == [story[1]]
+    assert [heard.event for heard in found.values()] == [story[0], story[1]]
+    assert [heard.at - samples.NOON for heard in found.values()] == [timedelta(), timedelta(minutes=1)]
+    first = await store.intake.of_tracking("A_1-X", limit=1)
+    assert [heard.event for heard in first.values()] == [story[0]]
+    rest = await store.intake.of_tracking("A_1-X", after=max(first))
+    assert [heard.event for heard in rest.values()] == [story[1]]

@@ -104,7 +104,7 @@ async def test_a_store_of_every_older_schema_is_brought_up_to_date_with_what_it_
         await base.close()
 
         store = await postgresql.open_store(place, role=stores.Role.DAEMON)
-        await samples.all_is_there(store)
+        await samples.all_is_there(store, oldest)
         await migrations.verify(store.database, STEPS)
         await store.close()
 

@@ -217,7 +217,7 @@ async def test_a_store_of_every_older_schema_is_brought_up_to_date_with_what_it_
         await base.close()
 
         store = await sqlite.open_store(old)
-        await samples.all_is_there(store)
+        await samples.all_is_there(store, oldest)
         await store.close()
         assert schema_of(old) == str(max(steps))
 
@@ -412,3 +412,50 @@ async def test_a_file_that_was_made_without_it_is_used_as_it_is(path: Path) -> N
     await base.execute_transaction(lambda c: c.execute("DELETE FROM meta"))
     assert not await base.give_back(10)
     await base.close()
+
+
+# two hundred thousand events
+
+
+async def test_what_is_asked_about_news_outages_and_their_decisions_looks_into_indexes(store: sqlite.Store) -> None:
+    """The plans do not depend on how many rows there are: nobody runs ANALYZE."""
+    told, outage, server = samples.event("c1"), samples.outage(), samples.server_id("a")
+    await store.intake.append([samples.arrival("0/1")])
+    (received,) = await store.intake.pending()
+    await store.intake.record(received.id, events=[told], unreadable=[("r", "p", b"x")], outages=[outage])
+    statements: list[str] = []
+    await store.database.execute_transaction(lambda c: c.set_trace_callback(statements.append))
+    await store.outages.put_decisions([samples.decided("a"), samples.decided("b")])
+    await store.intake.known(["a", "b"])
+    for found in (
+        await store.intake.of_tracking(told.tracking_id or ""),
+        await store.history.events(told.tracking_id or ""),
+        await store.intake.events(),
+        await store.intake.recorded(),
+        await store.intake.quarantine(),
+        await store.outages.list(),
+        await store.outages.of_tracking(outage.tracking_id),
+    ):
+        assert found
+    await store.intake.reparse([1])
+    await store.intake.counts()
+    for decided in (store.outages.said, store.outages.actions, store.outages.decisions, store.history.latest):
+        await decided(outage.id)
+    await store.history.taken(outage.id)
+    await store.history.decided(outage.id)
+    await store.history.decided(outage.id, server)
+    await store.history.silences(outage.id)
+    await store.database.execute_transaction(lambda c: c.set_trace_callback(None))
+
+    newest = ("ORDER BY ID DESC", "ORDER BY E.ID DESC", "ORDER BY Q.ID DESC")  # walked from the end, up to the limit
+    looked = {statement: await plans(store, [statement]) for statement in statements}
+    walked = [s for s, lines in looked.items() if _walks(lines) and not any(order in s.upper() for order in newest)]
+    assert walked == []
+    for index in ("events_by_tracking (tracking_id=?", "decisions_by_server (outage_id=? AND server_id=?)"):
+        assert any(index in line for lines in looked.values() for line in lines)
+
+
+def _walks(plan: list[str]) -> bool:
+    """Whether it reads the rows of a whole table."""
+    tables = ("events", "e", "arrivals", "a", "quarantine", "q", "outages", "decisions", "d", "silences")
+    return any(line in {f"SCAN {table}" for table in tables} for line in plan)

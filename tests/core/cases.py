@@ -7,6 +7,7 @@ from typing import Any
 
 from responder.core import (
     copies,
+    correlations,
     cutovers,
     decisions,
     events,
@@ -187,5 +188,5 @@ def fold(*told: events.HealthEvent, heard: datetime | None = None) -> outages.Ou
     """What is known after these events, in the order given, all of them heard after the last was said."""
     known: outages.Outage | None = None
     for each in told:
-        known = outages.correlate(known, each, EASTUS2, heard or at(24 * 60))
+        known = correlations.correlate(known, each, EASTUS2, heard or at(24 * 60))
     return known

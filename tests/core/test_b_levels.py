@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from responder.core import events, outages, payloads, servers
+from responder.core import correlations, events, outages, payloads, servers
 from tests.core import cases
 
 ALERT = json.loads((Path(__file__).parent / "payloads" / "common-incident.json").read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def server() -> servers.Server:
 def fold(*said: events.HealthEvent) -> outages.Outage | None:
     found: outages.Outage | None = None
     for one in said:
-        found = outages.correlate(found, one, REGION, AT + timedelta(hours=1))
+        found = correlations.correlate(found, one, REGION, AT + timedelta(hours=1))
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responder.core import decisions, events, outages, regions, services, transitions
+from responder.core import correlations, decisions, events, outages, regions, services, transitions
 from tests.core import cases
 from tests.core.cases import BEGAN, EASTUS2, SUBSCRIPTION, at, event, resolution
 
@@ -47,7 +47,7 @@ def told(*said: events.HealthEvent) -> dict[regions.RegionName, outages.Outage]:
     """What is known of every region after these events, in the order given."""
     known: dict[regions.RegionName, outages.Outage] = {}
     for each in said:
-        known |= outages.correlate_all(known, each, at(24 * 60))
+        known |= correlations.correlate_all(known, each, at(24 * 60))
     return known
 
 
@@ -178,13 +178,13 @@ def test_a_poll_that_repeats_a_push_changes_nothing():
     pushed = listed(15, BOTH, communication_id="11000011712536")
     polled = listed(15, BOTH, channel=events.Channel.REST_EVENT)
     assert pushed.identity != polled.identity
-    assert outages.correlate_all(told(pushed), polled, at(24 * 60)) == {}
+    assert correlations.correlate_all(told(pushed), polled, at(24 * 60)) == {}
 
 
 def test_a_poll_that_repeats_what_was_said_before_the_end_reopens_nothing():
     known = told(listed(15, BOTH), over(60, BOTH))
     polled = listed(15, BOTH, channel=events.Channel.REST_EVENT)
-    assert outages.correlate_all(known, polled, at(24 * 60)) == {}
+    assert correlations.correlate_all(known, polled, at(24 * 60)) == {}
 
 
 def test_the_same_update_two_seconds_apart_for_two_subscriptions_is_one_outage_told_to_both():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,27 +12,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from responder.core import chronicles, events, outages, regions, services
+from responder.core import chronicles, correlations, events, outages, regions, services
 from tests.core import cases
 from tests.core.cases import EASTUS2, at, event, resolution
 
 WESTUS = regions.RegionName("westus")
 HEARD_AT = at(24 * 60)
+DELAY = timedelta(seconds=2)
 Known = dict[regions.RegionName, outages.Outage]
 
 
 def heard(*arrived: events.HealthEvent) -> Known:
     """What is known after these, each folded as it came, as whoever reads arrivals does."""
     known: Known = {}
-    story: list[chronicles.Heard] = []
+    story = chronicles.Chronicle()
+    keys = set()
     for one in arrived:
-        if one.key in {before.event.key for before in story}:
+        if one.key in keys:
             continue
-        story.append(chronicles.Heard(one, HEARD_AT))
-        after = outages.correlate_all(known, one, HEARD_AT)
-        if chronicles.is_late(known, story[-1]):
-            after = chronicles.retold(story, known, after)
-        known |= after
+        keys.add(one.key)
+        last = chronicles.Heard(one, HEARD_AT)
+        story = story.told([last])
+        known |= chronicles.retold(story, last, known)
     return known
 
 
@@ -97,53 +99,167 @@ def test_a_word_withdraws_the_number_for_every_subscription_in_any_order(minutes
         assert EASTUS2 not in end or end[EASTUS2].status is outages.Status.WITHDRAWN
 
 
-def test_a_copy_for_another_subscription_tells_nothing_again():
+def test_a_copy_folds_nothing_again_but_the_update_that_it_repeats(monkeypatch: pytest.MonkeyPatch):
     """A storm of copies must not cost the square of their number."""
-    story = [chronicles.Heard(event(15), HEARD_AT), chronicles.Heard(event(60), HEARD_AT)]
-    copied = replace(story[0].event, subscription_id=cases.OTHER_SUBSCRIPTION)
-    copied = replace(copied, updated_at=(copied.updated_at or HEARD_AT) + timedelta(seconds=2))
-    alone: Known = {EASTUS2: cases.outage()}
+    folded: list[events.HealthEvent] = []
+    fold = correlations.correlate_all
 
-    assert chronicles.retold([*story, chronicles.Heard(copied, HEARD_AT)], {}, alone) is not alone
-    assert chronicles.retold([*story, chronicles.Heard(copied, HEARD_AT)], {}, alone) == alone
+    def counting(known: Known, one: events.HealthEvent, at: Any) -> Known:
+        folded.append(one)
+        return fold(known, one, at)
 
-
-def test_a_copy_is_known_by_what_it_says_and_when():
-    recent = chronicles.Recent(most=2)
-    first = chronicles.Heard(event(15), HEARD_AT)
-    copied = chronicles.Heard(replace(first.event, subscription_id=cases.OTHER_SUBSCRIPTION), HEARD_AT)
-
-    assert [recent.copied(one) for one in (first, copied)] == [False, True]
-    assert not recent.copied(chronicles.Heard(event(60), HEARD_AT)), "the same words, and another update"
-    assert not recent.copied(chronicles.Heard(event(60, title="Else"), HEARD_AT))
-    for number in range(2):
-        recent.copied(chronicles.Heard(event(70 + number, title=str(number)), HEARD_AT))
-    assert not recent.copied(copied), "forgotten"
+    monkeypatch.setattr(correlations, "correlate_all", counting)
+    first, second = event(15, title="First"), event(60, title="Second")
+    story = chronicles.Chronicle().told([chronicles.Heard(first, HEARD_AT), chronicles.Heard(second, HEARD_AT)])
+    folded.clear()
+    for number in range(50):
+        late = replace(second, communication_id=str(number), updated_at=second.updated_at and second.updated_at + DELAY)
+        story = story.told([chronicles.Heard(late, HEARD_AT)])
+    assert folded == []
+    other = chronicles.Heard(replace(second, subscription_id=cases.OTHER_SUBSCRIPTION), HEARD_AT)
+    assert story.told([other]).known[EASTUS2].subscriptions == (cases.SUBSCRIPTION, cases.OTHER_SUBSCRIPTION)
+    assert [one.title for one in folded] == ["Second"]
 
 
-def test_a_copy_of_a_number_that_a_word_has_settled_is_not_folded_alone():
-    number = chronicles.Heard(event(15, level=None, unrated=True), HEARD_AT)
-    withdrawn = cases.outage(status=outages.Status.WITHDRAWN)
+def test_copies_are_one_update_for_two_minutes_whatever_order_they_come_in():
+    copies = [replace(event(15), communication_id=str(n), updated_at=at(0.25) + n * DELAY) for n in range(0, 100, 20)]
+    for order in itertools.permutations(copies):
+        story = chronicles.Chronicle()
+        for one in order:
+            story = story.told([chronicles.Heard(one, HEARD_AT)])
+        assert [update.heard.told_at - at(0.25) for update in story.updates] == [timedelta(), 80 * DELAY]
 
-    assert not chronicles.adds_only_who({}, number)
-    assert not chronicles.adds_only_who({EASTUS2: withdrawn}, number)
-    assert chronicles.adds_only_who({EASTUS2: cases.outage()}, number)
-    assert chronicles.adds_only_who({EASTUS2: withdrawn}, chronicles.Heard(event(15), HEARD_AT))
 
-
-def test_of_a_story_that_is_not_whole_only_the_late_event_is_folded():
+def test_of_a_story_that_is_not_whole_only_the_last_event_is_folded():
     """What was heard long ago is pruned some day."""
     known = {EASTUS2: cases.outage(heard_at=HEARD_AT - timedelta(days=200))}
-    story = [chronicles.Heard(resolution(60), HEARD_AT), chronicles.Heard(event(15), HEARD_AT)]
+    late = chronicles.Heard(event(15), HEARD_AT)
+    story = chronicles.Chronicle().told([chronicles.Heard(resolution(60), HEARD_AT), late])
 
-    assert chronicles.retold(story, known, {}) == {}
+    assert chronicles.retold(story, late, known) == correlations.correlate_all(known, late.event, HEARD_AT)
+
+
+def test_a_story_of_very_many_updates_is_no_longer_told_again_and_none_is_lost():
+    known: Known = {}
+    story = chronicles.Chronicle()
+    for number in range(chronicles.MOST + 5):
+        last = chronicles.Heard(event(number, title=str(number)), HEARD_AT)
+        story = story.told([last])
+        known |= chronicles.retold(story, last, known)
+    assert not story.whole
+    assert known[EASTUS2].title == str(chronicles.MOST + 4)
 
 
 def test_what_is_ours_of_an_outage_outlives_a_story_told_again():
     known = {EASTUS2: replace(cases.outage(), heard_at=HEARD_AT, merged_into=outages.OutageId("other"))}
-    story = [chronicles.Heard(resolution(60), HEARD_AT), chronicles.Heard(event(15, title="x"), HEARD_AT)]
+    late = chronicles.Heard(event(15, title="x"), HEARD_AT)
+    story = chronicles.Chronicle().told([chronicles.Heard(resolution(60), HEARD_AT), late])
 
-    assert chronicles.retold(story, known, {})[EASTUS2].merged_into == "other"
+    assert chronicles.retold(story, late, known)[EASTUS2].merged_into == "other"
+
+
+# --- stories that contradict themselves
+
+POSTGRESQL, VM = services.Relation.POSTGRESQL, services.Relation.DEPENDENCY
+APP, ARM = services.Relation.UNRELATED, services.Relation.CONTROL_PLANE
+Place = tuple[regions.RegionName | None, services.Relation, events.Status]
+
+
+def naming(minute: float, *places: Place, **changes: Any) -> events.HealthEvent:
+    """An update with a list of impacts; no region: `Global`."""
+    impacts = tuple(
+        events.Impact(service=relation.value, relation=relation, region=region, status=status)
+        for region, relation, status in places
+    )
+    ours = [impact for impact in impacts if impact.relation is not APP] or impacts
+    values: dict[str, Any] = {
+        "impacts": impacts,
+        "impacts_listed": True,
+        "regions": tuple(dict.fromkeys(impact.region for impact in ours if impact.region)),
+        "global_scope": any(impact.region is None for impact in ours),
+        "relation": services.strongest(impact.relation for impact in ours),
+        "services": tuple(dict.fromkeys(impact.service for impact in impacts)),
+    }
+    return event(minute, **(values | changes))
+
+
+ACTIVE, RESOLVED = events.Status.ACTIVE, events.Status.RESOLVED
+NUMBER: dict[str, Any] = {"level": None, "unrated": True}
+
+
+def test_a_copy_of_a_number_that_a_word_settled_while_another_region_was_known_opens_nothing():
+    number = naming(10, (WESTUS, POSTGRESQL, ACTIVE), communication_id="a", **NUMBER)
+    copied = replace(number, communication_id="b", subscription_id=cases.OTHER_SUBSCRIPTION)
+    word = naming(10, (WESTUS, POSTGRESQL, ACTIVE), (EASTUS2, VM, RESOLVED), level="informational")
+
+    for end in every_order(number, copied, word):
+        assert EASTUS2 in end
+        assert WESTUS not in end or end[WESTUS].status is outages.Status.WITHDRAWN
+
+
+def test_a_region_that_an_informational_update_left_out_before_anybody_knew_it_is_dropped():
+    named = naming(22, (EASTUS2, POSTGRESQL, ACTIVE))
+    without = naming(25, (WESTUS, POSTGRESQL, ACTIVE), level="informational")
+    over = naming(10, (WESTUS, POSTGRESQL, RESOLVED), status=RESOLVED)
+
+    for end in every_order(named, without, over):
+        assert end[EASTUS2].status is outages.Status.DROPPED
+
+
+@st.composite
+def contradictions(draw: st.DrawFn) -> list[events.HealthEvent]:
+    """Updates of several channels, subscriptions and services in several regions or none, levels in words and numbers,
+    and copies of them, many at one moment."""
+    rest = draw(st.lists(st.booleans(), min_size=2, max_size=4))
+    story = [draw(_contradiction(str(number), polled)) for number, polled in enumerate(rest)]
+    copied = draw(st.sampled_from(story))
+    late = timedelta(seconds=draw(st.sampled_from([0, 2, 100, 200])))
+    other = {"subscription_id": cases.OTHER_SUBSCRIPTION, "communication_id": "copy"}
+    copied = replace(copied, updated_at=copied.updated_at and copied.updated_at + late, **other)
+    every = {one.key.replace("|unrated", "").rpartition("|")[0]: one for one in (*story, copied)}
+    return list(every.values())
+
+
+@st.composite
+def _contradiction(draw: st.DrawFn, number: str, polled: bool) -> events.HealthEvent:
+    status = draw(st.sampled_from([ACTIVE, ACTIVE, RESOLVED]))
+    relation = st.sampled_from([POSTGRESQL, POSTGRESQL, VM, APP, ARM])
+    where = draw(st.dictionaries(st.sampled_from([EASTUS2, WESTUS, None]), relation, min_size=1))
+    there = st.sampled_from([status, RESOLVED]) if polled else st.just(status)
+    level = draw(st.sampled_from(["error", "informational", None]))
+    to = st.sampled_from([cases.SUBSCRIPTION, cases.OTHER_SUBSCRIPTION])
+    return naming(
+        draw(st.sampled_from([10, 10, 10 + 1 / 30, 20, 60, 60, 300])),
+        *((region, what, draw(there)) for region, what in where.items()),
+        status=status,
+        channel=events.Channel.REST_EVENT if polled else events.Channel.COMMON_ALERT,
+        communication_id=None if polled else number,
+        stage=draw(st.sampled_from([None, None, "RCA"])),
+        level=level,
+        unrated=level is None,
+        subscription_id=draw(st.one_of(st.none(), to)),
+        impacted_subscriptions=tuple(sorted(draw(st.sets(to)))) if polled else (),
+        impacts_listed=draw(st.integers(0, 4)) > 0,
+        false_positive=draw(st.integers(0, 8)) == 0,
+        synthetic=draw(st.integers(0, 20)) == 0,
+        impact_start=draw(st.sampled_from([None, at(-1), at(0.1)])),
+        impact_end=draw(st.sampled_from([None, at(0.5), at(50)])),
+        title=draw(st.sampled_from(["a", "b"])),
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(contradictions(), st.randoms(use_true_random=False))
+def test_however_regions_levels_and_addressees_contradict_each_other_any_order_ends_in_the_same(
+    story: list[events.HealthEvent], chance: random.Random
+):
+    """What only a number spoke of, and a word took back, may be kept as withdrawn or not at all."""
+    ends = []
+    for _ in range(4):
+        end = heard(*story)
+        ends.append({region: one for region, one in end.items() if one.status is not outages.Status.WITHDRAWN})
+        chance.shuffle(story)
+    assert ends == [ends[0]] * len(ends)
 
 
 @st.composite

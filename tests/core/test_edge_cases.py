@@ -7,7 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from responder.core import copies, decisions, events, evidence, outages, regions, runs, servers, services, ways
+from responder.core import (
+    copies,
+    correlations,
+    decisions,
+    events,
+    evidence,
+    regions,
+    runs,
+    servers,
+    services,
+    ways,
+)
 from responder.core.decisions import Action
 from responder.core.tolerances import Cutover
 from responder.core.tolerances import read as read_tags
@@ -101,8 +112,8 @@ def test_9_a_region_that_is_added_later_has_its_own_impact_start():
     west = regions.RegionName("westus")
     first = cases.event(15, impacts=(impact(cases.EASTUS2),))
     later = cases.event(180, impacts=(impact(west),), regions=(west,), impact_start=at(2.5))
-    known = outages.correlate_all({}, first, at(0.5))
-    known |= outages.correlate_all(known, later, at(3))
+    known = correlations.correlate_all({}, first, at(0.5))
+    known |= correlations.correlate_all(known, later, at(3))
     there = cases.server(region=west)
     assert decide(4, outage=known[cases.EASTUS2]).cut_over_at == at(12) - timedelta(minutes=25)
     assert decide(4, server=there, outage=known[west]).cut_over_at == at(14.5) - timedelta(minutes=25)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responder.core import events, outages, regions, services
+from responder.core import correlations, events, outages, regions, services
 from tests.core import cases
 from tests.core.cases import BEGAN, EASTUS2, at, event, fold, resolution
 
@@ -68,7 +68,7 @@ def test_what_is_not_actionable_reopens_nothing_and_adds_nothing(changes: dict[s
     """A synthetic event that names PostgreSQL must not turn a suspicion into a certainty either."""
     over = fold(event(15, **VIRTUAL_MACHINES), resolution(60, **VIRTUAL_MACHINES))
     late = event(10_000, **({"subscription_id": cases.OTHER_SUBSCRIPTION} | changes))
-    assert outages.correlate(over, late, EASTUS2, at(300)) == over
+    assert correlations.correlate(over, late, EASTUS2, at(300)) == over
 
 
 @pytest.mark.parametrize("changes", NOT_ACTIONABLE)
@@ -241,8 +241,8 @@ def test_news_that_overtakes_a_resolution_does_not_silence_it():
 
 def test_an_update_stamped_in_the_future_does_not_make_us_deaf():
     """One event with a clock in 2099 would otherwise outrank every resolution to come."""
-    opened = outages.correlate(None, event(updated_at=datetime(2099, 1, 1, tzinfo=BEGAN.tzinfo)), EASTUS2, at(0.5))
-    closed = outages.correlate(opened, resolution(60), EASTUS2, at(1.1))
+    opened = correlations.correlate(None, event(updated_at=datetime(2099, 1, 1, tzinfo=BEGAN.tzinfo)), EASTUS2, at(0.5))
+    closed = correlations.correlate(opened, resolution(60), EASTUS2, at(1.1))
     assert closed is not None
     assert not closed.active
 

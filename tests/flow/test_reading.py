@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from responder.core import errors, outages, payloads
+from responder.core import correlations, errors, outages, payloads
 from responder.flow import heard, reading
 from responder.store import intake, retention, sqlite
 from tests.flow.conftest import NOON
@@ -65,7 +65,7 @@ async def test_an_event_that_our_own_rules_choke_on_is_set_apart_alone(
     store: sqlite.Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A defect must not stop the stream, and not come back at each start; read again after the fix, it is heard."""
-    correlate = outages.correlate_all
+    correlate = correlations.correlate_all
 
     def choking(known: Any, event: Any, *rest: Any) -> Any:
         if event.tracking_id == "BAD-1":
@@ -73,7 +73,7 @@ async def test_an_event_that_our_own_rules_choke_on_is_set_apart_alone(
         return correlate(known, event, *rest)
 
     with monkeypatch.context() as defect:
-        defect.setattr(outages, "correlate_all", choking)
+        defect.setattr(correlations, "correlate_all", choking)
         await arrive(store, [listed("A-1"), listed("BAD-1"), listed("B-2")], listed("C-3"))
         await reading.Reading(store).turn()
     assert await opened(store) == {"A-1", "B-2", "C-3"}
