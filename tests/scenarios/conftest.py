@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.scenarios import kills
 from tests.scenarios import night as nights
 
 Fall = Callable[..., Awaitable[nights.Night]]
@@ -22,6 +23,13 @@ def memory() -> Iterator[Path]:
     where = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="responder-", dir=where if os.access(where, os.W_OK) else None) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def mother() -> Iterator[kills.Mother]:
+    """Who gives birth to daemons that are to be killed."""
+    with kills.living() as living:
+        yield living
 
 
 @pytest.fixture

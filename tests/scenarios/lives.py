@@ -1,7 +1,7 @@
-"""Many short lives of the daemon, for the `courses`: a process that has lived once itself forks one for each order.
+"""Many short lives of the daemon, for the `kills`: a process that has lived once itself forks one for each order.
 
 A life carries one server through one course of events, by hand and by a clock of its own, and may be told to kill
-itself with SIGKILL at its n-th write: to the journal, just before or just after the commit, or to Azure, just after
+itself with SIGKILL at certain writes: to the journal, just before or just after the commit, or to Azure, just after
 the answer. The next life goes on from the journal, at the time at which the one before it died.
 
 Orders come as lines of JSON on standard input; each is answered with a line of JSON on standard output.
@@ -10,6 +10,7 @@ Orders come as lines of JSON on standard input; each is answered with a line of 
 from __future__ import annotations
 
 import asyncio
+import collections
 import gc
 import json
 import logging
@@ -17,7 +18,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -53,18 +54,27 @@ class Time:
 
 
 class Fate:
-    """Notes the writes of this life, and ends it at the chosen one."""
+    """Notes the writes of this life, and ends it at each of the deaths in its order (what, by whom, the n-th of these).
 
-    def __init__(self, what: str = "", number: int = 0) -> None:
-        self._what, self._number = what, number
-        self.met: list[str] = []
-        self.by: list[str] = []
-        """Which function of the store wrote, or which request it was."""
+    They are counted over all lives of a course. A commit that death came before has not been met: it comes again.
+    """
+
+    def __init__(self, folder: Path, deaths: Sequence[Sequence[Any]]) -> None:
+        self._folder, self._deaths = folder, {tuple(death) for death in deaths}
+        self.met: list[tuple[str, str]] = []
+        """What, and which function of the store wrote, or which request it was."""
+        if (folder / "met.json").exists():
+            self.met = [(what, by) for what, by in json.loads((folder / "met.json").read_text())]
+        self._counts = collections.Counter(self.met)
 
     def meet(self, what: str, by: str) -> None:
-        self.met.append(what)
-        self.by.append(by)
-        if what == self._what and self.met.count(what) == self._number:
+        self.met.append((what, by))
+        self._counts[what, by] += 1
+        death = (what, by, self._counts[what, by])
+        if death in self._deaths:
+            outlived = self.met[:-1] if what == "before-commit" else self.met
+            (self._folder / "met.json").write_text(json.dumps(outlived))
+            (self._folder / "died.json").write_text(json.dumps(death))
             os.kill(os.getpid(), signal.SIGKILL)
 
     def arm(self) -> None:
@@ -270,7 +280,8 @@ async def _live(order: dict[str, Any]) -> int:
     folder = Path(order["folder"])
     time = Time(folder / "clock", order["now"])
     clock.now = time.now
-    fate = Fate(*order["fate"] or ())
+    os.environ.update(order["environment"])
+    fate = Fate(folder, order["deaths"])
     config = settings.Settings.model_validate(order["settings"])
     async with service.assembled(config) as parts:
         parts = replace(parts, doors=replace(parts.doors, dumps=Copier()))
@@ -278,14 +289,12 @@ async def _live(order: dict[str, Any]) -> int:
         await _bury(parts.store)
         if not await parts.store.estate.servers():
             await life.begin()
-        if order["fate"] is not None:
+        if not order["herself"]:
             fate.arm()
         for _ in range(_MOST_TURNS):
             await life.turn()
             if await life.over():
-                (folder / "end.json").write_text(
-                    json.dumps({"end": await life.summary(), "met": fate.met, "by": fate.by})
-                )
+                (folder / "end.json").write_text(json.dumps({"end": await life.summary(), "met": fate.met}))
                 return SURVIVED
             time.forward(timedelta(minutes=order["step_minutes"]))
     return NEVER_ENDED
@@ -323,7 +332,7 @@ def main() -> None:
     for line in sys.stdin:
         order = json.loads(line)
         # Lived once here, everything is imported and built for all who are forked, and no thread of it is left.
-        code = asyncio.run(_live(order)) if order["fate"] is None else _fork(order)
+        code = asyncio.run(_live(order)) if order["herself"] else _fork(order)
         gc.freeze()  # else the first collection in every child would copy all of it
         print(json.dumps({"code": code}), flush=True)
 
