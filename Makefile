@@ -14,7 +14,7 @@ test: check ## everything: linters, types, arrows, all tests
 	$(BIN)/python -m pytest -m "not alone"
 	$(BIN)/python -m pytest tests/scenarios tests/cli -m alone --numprocesses=0
 
-fuzz: $(VENV)/.dev ## kill -9 at every moment of every course, on both stores: an hour
+fuzz: $(VENV)/.dev ## kill -9 at every moment of every course, each in a course of its own, on both stores: an hour
 	RESPONDER_TEST_PROFILE=fuzz $(BIN)/python -m pytest tests/scenarios -k "test_kills or soak" --timeout=3600 --numprocesses=2 --dist=load
 
 check: $(VENV)/.dev ## linters, types and the arrows between the rooms

@@ -1,4 +1,4 @@
-"""What every test leaves as it found it: the process-wide set-up of logging."""
+"""What every test leaves as it found it: the process-wide set-up of logging. And which files begin first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+_LONGEST = (
+    "test_kills_returning_postgresql", "test_kills", "test_kills_postgresql", "test_kills_by_hand_postgresql",
+    "test_soak", "test_outages", "test_azure_troubles", "test_hub_troubles", "test_benchmarks_run",
+    "test_payloads_recovery", "test_b_full_disk", "test_store_postgresql", "test_clock_steps", "test_hub_source",
+)  # fmt: skip
+"""Files, the longest first."""
 _TOUCHED = ("", "azure", "aiohttp.server", "aiohttp.access", "asyncio")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin first. One worker has a whole file; begun at the end, all others would wait for it."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.fixture(autouse=True)

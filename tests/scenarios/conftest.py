@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.contracts import postgresql_server
 from tests.scenarios import kills
 from tests.scenarios import night as nights
 
@@ -30,6 +31,13 @@ def mother() -> Iterator[kills.Mother]:
     """Who gives birth to daemons that are to be killed."""
     with kills.living() as living:
         yield living
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[kills.Databases]:
+    """A PostgreSQL in which every daemon that is to be killed gets a database of its own."""
+    with postgresql_server.running() as server:
+        yield kills.Databases(server)
 
 
 @pytest.fixture

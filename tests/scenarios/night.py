@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +18,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from responder import clock, service, settings
-from responder.core import announcements, decisions, durations, outages, runs, servers
+from responder import clock, playbook_files, service, settings
+from responder.core import announcements, decisions, durations, outages, playbooks, runs, servers
 from responder.flow import act, announce, assess, intake, requests, watch
 from responder.simulator import estates, ledger, scenarios, server, world
 from responder.web import desk
@@ -424,6 +424,21 @@ class Night:
         return bool(row["n"] >= count)
 
 
+_read = playbook_files.library
+_shipped: dict[tuple[str, ...], playbook_files.Library] = {}
+"""By the step kinds there are: reading and checking them is a third of what it costs to start."""
+
+
+def _library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language) -> playbook_files.Library:
+    """The shipped playbooks are read once for all nights; those with files of their own read theirs."""
+    if overlay:
+        return _read(overlay, speech)
+    key = (*sorted(speech.kinds), "", *sorted(speech.unusable))
+    if key not in _shipped:
+        _shipped[key] = _read(overlay, speech)
+    return _shipped[key]
+
+
 async def until(holds: Callable[[], Any]) -> None:
     """Wait until a coroutine function answers truly."""
     async with asyncio.timeout(PATIENCE):
@@ -438,6 +453,7 @@ async def falling(
     """A night with these servers, all of them well, known to the daemon, and once answered. Settings may be changed."""
     time = Clock()
     monkeypatch.setattr(clock, "now", time.now)
+    monkeypatch.setattr(playbook_files, "library", _library)
     options = server.Options(data_plane=False, data_dir=folder / "cloud")
     async with server.running(an_estate(described), options) as sim:
         sim.world._clock = time.now

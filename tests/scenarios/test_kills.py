@@ -1,4 +1,4 @@
-"""kill -9 at every write, with the journal in a file: an outage that lasts."""
+"""kill -9 at every write, with the journal in a file."""
 
 from __future__ import annotations
 
