@@ -274,7 +274,8 @@ class Play:
             died.append(Death(*json.loads((Path(order["folder"]) / "died.json").read_text())))
             left.remove(died[-1])
         assert ended == lives.SURVIVED, f"the life after {died}"
-        assert self._stage.ended(order) == self._expected, f"killed {died}"
+        end = self._stage.ended(order)
+        assert end == self._expected, f"killed {died}: {end} and not {self._expected} (`make fuzz` tells of which)"
         await self._stage.clear(order)
         self.died |= set(died)
 
