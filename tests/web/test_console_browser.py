@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import brakes
+from responder.core import brakes, decisions
+from responder.flow import overview
 from responder.store import sqlite
+from tests.contracts import samples
 from tests.web import consoles
 
 CHROMIUM = os.environ.get("RESPONDER_TEST_CHROMIUM", "")
@@ -84,6 +86,22 @@ async def test_what_must_be_seen_is_there_as_text_and_commands_are_copied(store:
         await card.get_by_text("Copied").first.wait_for()
         copied = await page.evaluate("() => navigator.clipboard.readText()")
         assert copied == "responder runs approve geo-restore.orders.ABCD-123@eastus --accept-loss 40m"
+
+
+async def test_of_many_that_wait_the_most_urgent_are_shown_whole_and_the_others_as_lines(store: sqlite.Store):
+    outage = samples.outage()
+    for i in range(30):
+        await store.runs.submit(samples.run(f"r{i}", server=f"s{i}", outage_id=outage.id))
+    decided = [samples.decided(f"s{i}", action=decisions.Action.ASK) for i in range(30)]
+    await store.outages.put_decisions(decided)
+    async with consoles.served(store) as site, looked_at(site.base) as page:
+        assert await page.title() == "(frozen, 31 to sign) Responder"
+        assert await page.locator("#glance").inner_text() == "31 to sign\n1 outage, 32 servers\n32 runs"
+        assert await page.locator("#approvals .cards article").count() == 4
+        assert await page.locator("#approvals details").count() == overview.FEW - 4
+        await page.locator("#approvals summary").last.click()
+        await page.locator("#approvals details[open]").get_by_role("button", name="Copy: No").wait_for()
+        assert "11 less urgent" in await page.locator("#approvals").inner_text()
 
 
 async def test_every_way_leads_to_a_view_by_keyboard_alone_and_back(store: sqlite.Store):

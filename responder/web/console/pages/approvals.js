@@ -3,13 +3,24 @@ import { command, facts, make, way } from "./make.js";
 import { moment, now, span } from "./when.js";
 import { percent, plural } from "./words.js";
 
+const WHOLE = 4; // shown whole; of a hundred, the others are a line each until somebody opens it
+
 export function draw({ first, total, more }) {
   if (!total) return [make("p", { class: "quiet" }, "Nobody is asked for anything.")];
   const left = total - first.length;
   return [
-    make("ol", { class: "cards" }, first.map((one) => make("li", {}, question(one)))),
+    make("ol", { class: "cards" }, first.slice(0, WHOLE).map((one) => make("li", {}, question(one)))),
+    total > WHOLE && make("ol", { class: "servers", start: String(WHOLE + 1) }, first.slice(WHOLE).map((one) => make("li", {}, line(one)))),
     left > 0 && make("p", { class: "quiet" }, `And ${left}${more ? " or more" : ""} less urgent: `, make("code", {}, "responder approvals")),
   ];
+}
+
+function line(one) {
+  return make("details", { class: "server", "data-key": `line ${one.run}` },
+    make("summary", { "data-key": `line ${one.run} head` }, make("span", { class: "name" }, one.name),
+      make("span", { class: "quiet" }, one.answer_by ? [moment(one.answer_by, "left"), " to meet its RTO"] : "no deadline"),
+      one.price && make("span", { class: "quiet" }, "loses ", one.price.data_loss_s === null ? "an unknown amount" : `up to ${span(one.price.data_loss_s)}`)),
+    question(one));
 }
 
 function question(one) {

@@ -55,6 +55,7 @@ function draw() {
   const found = state.found;
   const show = (id, part, drawn) => put(at(id), JSON.stringify(part), drawn);
   show("brakes", [found.brakes, found.hearing, found.sources, found.mode, found.shadow, found.announcements, found.playbooks], () => brakes.draw(found));
+  show("glance", [found.approvals.total, found.approvals.more, found.outages, found.runs.total], () => self.glance(found));
   show("approvals", found.approvals, () => approvals.draw(found.approvals));
   show("outages", found.outages, () => outages.draw(found.outages));
   show("runs", found.runs, () => runs.draw(found.runs));
@@ -68,7 +69,7 @@ function draw() {
 async function detail() {
   const asked = route();
   const view = VIEWS[asked.kind];
-  at("overview").hidden = Boolean(view);
+  at("overview").hidden = at("glance").hidden = Boolean(view);
   at("detail").hidden = !view;
   if (!view) { state.view = null; return; }
   const fresh = state.view?.hash !== location.hash;

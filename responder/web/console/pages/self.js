@@ -3,6 +3,16 @@ import { facts, make } from "./make.js";
 import { moment } from "./when.js";
 import { plural } from "./words.js";
 
+/** One line of counts, each leading to its part of the page. */
+export function glance(found) {
+  const down = found.outages.first.reduce((sum, one) => sum + one.servers_total, 0);
+  const asked = found.approvals.total;
+  return make("ul", { class: "chips" },
+    make("li", {}, make("a", { class: `chip ${asked ? "warm" : ""}`, href: "#approvals-title", "data-key": "to sign" }, make("strong", {}, asked.toLocaleString("en")), found.approvals.more ? " or more to sign" : " to sign")),
+    make("li", {}, make("a", { class: "chip", href: "#outages-title", "data-key": "outages" }, make("strong", {}, found.outages.total.toLocaleString("en")), found.outages.total === 1 ? " outage" : " outages", down ? `, ${plural(down, "server")}` : "")),
+    make("li", {}, make("a", { class: "chip", href: "#runs-title", "data-key": "runs" }, make("strong", {}, found.runs.total.toLocaleString("en")), found.runs.total === 1 ? " run" : " runs")));
+}
+
 const TONES = { hearing: "good", idle: "good", lagging: "warm", blind: "bad" };
 
 export function sources(found) {
