@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import asyncpg
 import pytest
 
+from responder import settings
 from responder.core import errors, runs
 from responder.store import migrations, postgresql, stores
 from responder.store.postgresql import places, pools, transactions
@@ -47,6 +49,53 @@ def test_a_place_is_named_without_user_and_password() -> None:
 )
 def test_a_connection_is_encrypted_unless_the_url_says_otherwise(url: str, ends: str) -> None:
     assert places.Place(url=url).secured().endswith(ends)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:12#3cret@db.example/app",
+        "postgresql://me:12/3cret@db.example/app",
+        "postgresql://me:12?3cret@db.example/app",
+        "postgresql://me:s3cret#1@db.example/app",
+        "postgresql://me:s3cret/1@db.example/app",
+        "postgresql://me:[s3cret@db.example/app",
+        "postgresql://me:s3cret@db.example:s3cret/app",
+        "mysql://me:s3cret@db.example/app",
+        "s3cret",
+    ],
+)
+def test_a_url_that_is_not_whole_is_refused_before_a_part_of_its_password_is_taken_for_a_host(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORE_URL", url)
+    with pytest.raises(errors.InputError, match=r"settings\.store-url") as raised:
+        places.place_of(settings.Store(url=settings.Secret(env="STORE_URL")))
+
+    assert "3cret" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://kim@contoso:s3cret@db.example/app",
+        "postgres://me:a%23b%2Fc@[::1]:5432,db.example/app?options=-c%20a%3Db",
+        "postgresql:///app?host=/run/postgresql&user=kim@contoso.example",
+        "postgresql://db.example",
+    ],
+)
+def test_a_url_as_libpq_takes_it_is_a_place(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORE_URL", url)
+
+    assert "s3cret" not in places.place_of(settings.Store(url=settings.Secret(env="STORE_URL"))).name
+
+
+async def test_an_option_of_the_url_that_is_none_is_told_in_words() -> None:
+    place = places.Place(url="postgresql:///app?host=db.example&port=s3cret&sslmode=disable")
+    with pytest.raises(errors.InputError, match=r"settings\.store-url") as raised:
+        await postgresql.open_store(place)
+
+    assert "s3cret" not in "".join(traceback.format_exception(raised.value))
 
 
 async def test_a_database_that_cannot_be_reached_is_named_without_its_password() -> None:

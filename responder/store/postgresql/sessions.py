@@ -234,17 +234,23 @@ class Session:
                 raise ConnectionResetError("the connection broke in the middle of a transaction")
             self._prepared.clear()
             self._listening = None
-            self._connection = self._run(
-                asyncpg.connect(
-                    self._place.secured(),
-                    password=self._place.password,
-                    timeout=_CONNECT.total_seconds(),
-                    command_timeout=_ANSWER.total_seconds(),
-                    server_settings=self._settings,
-                    statement_cache_size=0,
-                )
-            )
+            self._connection = self._run(self._connect())
         return self._connection
+
+    async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
+        try:
+            return await asyncpg.connect(
+                self._place.secured(),
+                password=self._place.password,
+                timeout=_CONNECT.total_seconds(),
+                command_timeout=_ANSWER.total_seconds(),
+                server_settings=self._settings,
+                statement_cache_size=0,
+            )
+        except asyncpg.InterfaceError:
+            raise
+        except ValueError:  # its words may be a part of the URL
+            raise places.unreadable() from None
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(coroutine)
