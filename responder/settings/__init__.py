@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import pydantic
-import yaml
+import pydantic_core
 
 from responder.core import approvals as core_approvals
 from responder.core import (
@@ -27,6 +27,7 @@ from responder.core import (
     suspicions,
     tolerances,
 )
+from responder.settings import documents
 from responder.settings.control import Approvals, Brakes
 from responder.settings.deciding import Belief, Decision, ProbeLogin, Probes, Suspicion, Tolerance
 from responder.settings.fields import Duration, Part, Region, Secret, ZoneName
@@ -208,33 +209,33 @@ def load(path: Path) -> Settings:
         InputError: the file cannot be read, is no YAML, or says something we do not know. Every complaint of the file
             is listed at once, each with its field; values are not repeated, they could be secrets.
     """
+    document = documents.read(path)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        remedy = "Give the path of the settings file with --config."
-        raise errors.InputError(
-            "settings.unreadable", f"Cannot be read: {error.strerror}.", remedy=remedy, place=str(path)
-        ) from error
-    except (yaml.YAMLError, ValueError) as error:  # the latter for bytes that are no text, and dates that are none
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        problem = getattr(error, "problem", None) or "some text or value in it cannot be read"
-        raise errors.InputError(
-            "settings.not-yaml", f"This is not YAML: {problem}.", remedy="Correct it there.", place=place
-        ) from error
-    try:
-        return Settings.model_validate(document)
+        return Settings.model_validate({} if document.value is None else document.value)
     except pydantic.ValidationError as error:
-        complaints = "; ".join(
-            f"{'.'.join(str(part) for part in e['loc']) or 'the file'}: {_plain(e['type'], e['msg'])}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
+        found = error.errors(include_input=False, include_url=False)
+        complaints = "; ".join(_complaint(document, one) for one in found)
         raise errors.InputError(
             "settings.invalid", complaints + ".", remedy="Correct the fields named.", place=str(path)
         ) from error
 
 
-def _plain(kind: str, message: str) -> str:
+def _complaint(document: documents.Document, one: pydantic_core.ErrorDetails) -> str:
+    line = document.line(one["loc"])
+    field = ".".join(map(str, one["loc"])) or "the file"
+    return f"{field}: {_plain(one)}" + (f" (line {line})" if line is not None else "")
+
+
+_WRITTEN = {
+    "Secret": "say where the secret lies, {env: NAME}, {file: PATH} or {credential: NAME}; never write it here",
+    "Settings": "it has no names of settings with their values, like `mode: act`",
+}
+
+
+def _plain(complaint: pydantic_core.ErrorDetails) -> str:
+    kind, message = complaint["type"], complaint["msg"]
     if kind == "extra_forbidden":
         return "there is no such setting"
+    if kind == "model_type":
+        return _WRITTEN.get(complaint["ctx"]["class_name"], "names of settings with their values belong here")
     return message.removeprefix("Value error, ").rstrip(".")

@@ -50,7 +50,8 @@ class Secret(Part):
     """Where a secret lies. Exactly one of the three."""
 
     env: str | None = None
-    """Name of an environment variable. None: not there. Other processes of the same user can read it."""
+    """Name of an environment variable whose value, without surrounding blanks, is the secret. None: not there. Other
+    processes of the same user can read it."""
     file: Path | None = None
     """Path of a file whose content, without surrounding blanks, is the secret. None: not there."""
     credential: str | None = pydantic.Field(default=None, pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}$")
@@ -80,12 +81,12 @@ class Secret(Part):
 
 
 def _of_variable(name: str) -> str:
-    value = os.environ.get(name, "")
-    if value.strip():
+    value = os.environ.get(name, "").strip()  # of a file with Windows' line ends, each value has one at its end
+    if value and value == value.encode(errors="replace").decode():
         return value
     raise errors.InputError(
         "settings.secret-missing",
-        f"Environment variable {name} is empty or not set.",
+        f"Environment variable {name} is {'not UTF-8 text' if value else 'empty or not set'}.",
         remedy="Set it for the service, or name another in the settings.",
     )
 

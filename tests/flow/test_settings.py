@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -66,8 +68,8 @@ def test_an_empty_file_is_all_defaults(load: Load):
         ("decision: {beliefs: {small: {p50: 1h}}}", "decision.beliefs.small.p95", "required"),
         ("dns_zones: {z: {subscription: s}}", "dns_zones.z.resource_group", "required"),
         ("log_level: loud", "log_level", "'debug'"),
-        ("[1, 2]", "the file", "dictionary"),
-        ("just words", "the file", "dictionary"),
+        ("[1, 2]", "the file", "it has no names of settings"),
+        ("just words", "the file", "it has no names of settings"),
     ],
 )
 def test_a_complaint_names_the_field(load: Load, text: str, field: str, complaint: str):
@@ -75,6 +77,46 @@ def test_a_complaint_names_the_field(load: Load, text: str, field: str, complain
     assert error.error_id == "settings.invalid"
     assert error.message.startswith(f"{field}: ")
     assert complaint in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "line"),
+    [
+        ("mode: act\nweb:\n  host: a\n  port: x\n", "web.port", 4),
+        ("channels:\n  - kind: log\n  - kind: pigeon\n", "channels.1.kind", 3),
+        ("mode: act\nrestore: {}\nstoer: {}\n", "stoer", 3),
+        ("mode: act\r\nevent_hubs:\r\n- hub: a\r\n", "event_hubs.0", 3),
+    ],
+)
+def test_a_complaint_names_the_line(load: Load, text: str, field: str, line: int):
+    assert re.search(rf": {re.escape(field)}: [^;]* \(line {line}\)", str(refused(load, text)))
+
+
+@pytest.mark.parametrize("text", ["web: {port: 1}\nmode: act\nweb: {host: a}\n", "web:\n  port: 1\n  port: 1\n"])
+def test_a_name_that_is_given_twice_is_refused_with_the_line_of_the_second(load: Load, text: str):
+    assert re.search(r"settings\.yaml:3:\d+: .*given twice", str(refused(load, text)))
+
+
+@pytest.mark.parametrize("text", ["[" * 20_000, 'store: {path: "a\\0b"}', 'azure: {subscriptions: ["\\ud800"]}'])
+def test_what_no_setting_can_be_is_refused_in_words(load: Load, text: str):
+    assert refused(load, text).error_id == "settings.not-yaml"
+
+
+def test_a_plain_secret_is_told_how_to_be_named(load: Load):
+    said = str(refused(load, f"web: {{token: {SECRET}}}"))
+    assert "{file: PATH}" in said
+    assert SECRET not in said
+
+
+def test_a_secret_in_a_variable_is_taken_without_the_line_end_that_windows_left(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPONDER_TEST_SECRET", f"{SECRET}\r\n")
+    assert settings.Secret(env="RESPONDER_TEST_SECRET").reveal() == SECRET
+
+
+def test_a_variable_that_is_no_text_is_no_secret(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESPONDER_TEST_SECRET", os.fsdecode(b"hunter\xff"))
+    with pytest.raises(errors.InputError, match="RESPONDER_TEST_SECRET is not UTF-8 text"):
+        settings.Secret(env="RESPONDER_TEST_SECRET").reveal()
 
 
 def test_all_complaints_come_at_once(load: Load):
