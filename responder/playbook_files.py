@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -239,11 +240,29 @@ def _nodes(text: str, place: str) -> nodes.Node:
         raise errors.InputError("playbook.not-yaml", message, remedy="Correct it there.", place=where) from error
 
 
+_SHORT = 10_000
+"""Characters that cannot nest deeper than the machine's stack."""
+_DEEPEST = 500
+
+
 def _composed(text: str) -> yaml.Node | None:
+    if len(text) > _SHORT and _depth(text) > _DEEPEST:
+        raise RecursionError  # the C library goes down level by level, and ends the whole process when it is too many
     try:
         return yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError:
         return yaml.compose(text, Loader=yaml.SafeLoader)  # says better what is wrong, and where
+
+
+def _depth(text: str) -> int:
+    """How deep it nests, at least, up to where it stops being YAML."""
+    depth = deepest = 0
+    with contextlib.suppress(yaml.YAMLError):
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.CollectionStartEvent | yaml.CollectionEndEvent):
+                depth += 1 if isinstance(event, yaml.CollectionStartEvent) else -1
+                deepest = max(deepest, depth)
+    return deepest
 
 
 class _Composed:

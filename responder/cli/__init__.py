@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import json
@@ -10,6 +11,7 @@ import sys
 import click
 
 from responder import __version__
+from responder.cli import screen
 from responder.core import errors
 
 _COMMANDS = {
@@ -79,6 +81,12 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    moves_about = sys.argv[1:2] == ["demo"]  # on the screen; and it shows nothing that a stranger has written
+    with contextlib.nullcontext() if moves_about else screen.guarded():
+        _carried_out()
+
+
+def _carried_out() -> None:
     try:
         code = cli.main(standalone_mode=False)
         if isinstance(code, int):  # of `ctx.exit`, which click returns here instead of raising

@@ -103,7 +103,7 @@ def _witness(heads: tuple[str, ...], against: Path | None) -> audits.Witness:
                 witness.line(audits.line_of(json.loads(text)))
             else:
                 witness.head(text)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise errors.InputError(
                 "audit.not-a-head",
                 "This is neither a head nor a line of an export.",
@@ -240,19 +240,17 @@ def _known(kind: str) -> str:
 
 
 def _moment(text: str | None, place: str) -> Any:
-    from datetime import UTC, datetime
-
     from responder import clock
+    from responder.cli import moments
     from responder.core import durations, errors
 
     if text is None:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        return moments.parse(text)
     except ValueError:
         try:
             return clock.now() - durations.parse(text, place=place)
         except errors.InputError as error:
             remedy = "Write it like 2026-03-01, 2026-03-01T12:00Z, or 2h for two hours ago."
             raise errors.InputError("audit.time", f"{text!r} is no time.", remedy=remedy, place=place) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -109,7 +109,7 @@ def _stored(file: Path) -> tuple[decisions.Facts, datetime | None]:
     except OSError as error:
         what = f"Cannot be read: {error.strerror}."
         raise errors.InputError("facts.no-file", what, remedy="Check the path.", place=str(file)) from error
-    except (ValueError, AttributeError, errors.StoreError) as error:
+    except (ValueError, AttributeError, RecursionError, errors.StoreError) as error:
         raise errors.InputError(
             "facts.unreadable",
             "These are not the facts of a decision.",
@@ -146,17 +146,15 @@ async def _gathered(
 
 
 def _moment(text: str) -> datetime:
-    from datetime import UTC
-
+    from responder.cli import moments
     from responder.core import errors
 
     try:
-        moment = datetime.fromisoformat(text)
+        return moments.parse(text)
     except ValueError as error:
         raise errors.InputError(
             "time.unreadable", f"{text!r} is no time.", remedy="Write it like 2026-11-22T03:00:00Z.", place="--at"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _outages(file: Path, at: datetime) -> dict[regions.RegionName, outages.Outage]:

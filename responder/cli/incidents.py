@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from responder.core import outages
     from responder.store import sqlite
 
+_MOST = 1_000_000
+"""Servers. Databases take no number of any length."""
+
 
 @click.group()
 def incidents() -> None:
@@ -52,8 +55,8 @@ def list_(config: Path, as_json: bool) -> None:
 @click.argument("incident")
 @click.option("--server", help="Only this one, and its story: what was seen, decided, done and said. ARM id or name.")
 @click.option("--action", help="Only servers for which this was decided: start-restore, wait, hold, ask, ...")
-@click.option("--limit", default=500, show_default=True, type=click.IntRange(1), help="So many servers.")
-@click.option("--offset", default=0, type=click.IntRange(0), help="Behind so many others, by id.")
+@click.option("--limit", default=500, show_default=True, type=click.IntRange(1, _MOST), help="So many servers.")
+@click.option("--offset", default=0, type=click.IntRange(0, _MOST), help="Behind so many others, by id.")
 @reach.with_config
 @reach.with_json
 def show_(

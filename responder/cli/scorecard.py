@@ -144,13 +144,11 @@ def _print(found: list[scorecards.Score], still_open: int) -> None:
 
 
 def _since(text: str, now: datetime) -> datetime:
-    from datetime import UTC
-
+    from responder.cli import moments
     from responder.core import durations, errors
 
     try:
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moments.parse(text)
     except ValueError:
         pass
     try:

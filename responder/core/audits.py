@@ -346,7 +346,9 @@ class Witness:
         if not re.fullmatch(r"[0-9a-f]{64}", digest) or not re.fullmatch(r"\d*", number):
             raise ValueError("not a head")
         if number and int(number):
-            self._numbered[int(number)] = digest
+            if self._numbered.setdefault(int(number), digest) != digest:
+                text = f"Two different heads were written down for entry {int(number)}: the chain was computed anew."
+                self.faults.append(Fault(number=int(number), what="other", text=text))
         elif digest != GENESIS:
             self._hashes.add(digest)
 

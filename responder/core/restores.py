@@ -131,11 +131,12 @@ def moment_of(text: str, server: servers.Server, now: datetime) -> datetime:
         return now
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if at.tzinfo is not None:
+            at = at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _no_moment("unreadable", f"{text[:40]!r} is not a time.", "Write it like 2026-11-22T10:00Z.") from None
     if at.tzinfo is None:
         raise _no_moment("no-offset", f"{text[:40]!r} does not say in which time zone.", "Add Z for UTC, or +01:00.")
-    at = at.astimezone(UTC)
     if at > now:
         text = f"{at:%Y-%m-%d %H:%M:%S} UTC is in the future; it is {now:%Y-%m-%d %H:%M:%S} UTC."
         raise _no_moment("future", text, "Give a moment before the mistake.")

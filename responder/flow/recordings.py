@@ -80,7 +80,7 @@ def read(text: str, place: str) -> rehearsals.Recording:
         if document["format"] != FORMAT:
             raise ValueError(f"format {document['format']!r}")
         return codec.load(json.dumps(document["recording"]), rehearsals.Recording)
-    except (ValueError, TypeError, KeyError, errors.StoreError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, errors.StoreError) as error:
         raise errors.InputError(
             "incident.unreadable",
             f"This is no incident in the format {FORMAT}.",

@@ -48,8 +48,9 @@ class Kind(Generic[Model]):
         """The description in a YAML file."""
         try:
             text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            why = f"{path}: cannot be read ({error.strerror}); give the path of a file with one {self.name}"
+        except (OSError, UnicodeDecodeError) as error:
+            said = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            why = f"{path}: cannot be read ({said}); give the path of a file with one {self.name}"
             raise self.error(why) from error
         return self.parse(text, source=str(path))
 
@@ -67,7 +68,7 @@ class Kind(Generic[Model]):
         """The description in a YAML text; `source` is what errors call it."""
         try:
             raw = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             raise self.error(f"{source}: not YAML: {error}") from error
         try:
             return self.model.model_validate(raw)

@@ -263,8 +263,8 @@ def _page(request: web.Request) -> rows.Page:
         limit, offset = int(asked.get("limit", 500)), int(asked.get("offset", 0))
     except ValueError as error:
         raise web.HTTPBadRequest(reason="limit and offset are whole numbers.") from error
-    if not 0 < limit <= 5000 or offset < 0:
-        raise web.HTTPBadRequest(reason="limit is 1 to 5000, offset 0 or more.")
+    if not 0 < limit <= 5000 or not 0 <= offset <= 1_000_000:
+        raise web.HTTPBadRequest(reason="limit is 1 to 5000, offset 0 to 1000000.")
     return rows.Page(limit=limit, offset=offset, action=asked.get("action") or None)
 
 
@@ -323,7 +323,9 @@ def _asked(request: web.Request, body: dict[str, Any]) -> requests.RunRequest:
 async def _object(request: web.Request) -> dict[str, Any]:
     try:
         body = await request.json()
-    except (ValueError, LookupError, RecursionError) as error:  # no JSON, no such charset, nested without end
+        json.dumps(body, ensure_ascii=False).encode()
+    # No JSON, no such charset, nested without end, half a character (an escape like \ud800) that nobody can store.
+    except (ValueError, LookupError, RecursionError) as error:
         raise errors.InputError("api.not-json", "The body is not JSON.", remedy="Send one JSON object.") from error
     if not isinstance(body, dict):
         raise errors.InputError("api.not-an-object", "The body is no object.", remedy="Send one JSON object.")

@@ -36,7 +36,7 @@ class Caller:
         """Who is named in the journal. Never the daemon itself: what it starts is judged by other rules."""
         if self.name is not None:
             return self.name
-        name = str(claimed or "").strip()[:200]
+        name = "".join(c for c in " ".join(str(claimed or "").split()) if c.isprintable())[:200]
         return name if name and not name.startswith("responder") else "api"
 
     def must(self, *roles: Role) -> None:

@@ -152,4 +152,6 @@ def test_every_kind_is_explained_to_the_auditor():
 def test_what_cannot_be_understood_is_refused(responder: terminal.Responder, config: Path):
     responder("audit", "verify", "--head", "yesterday's", "--config", config).complains("audit.not-a-head", "--head")
     responder("audit", "export", "--since", "soon", "--config", config).complains("audit.time", "--since")
+    for odd in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"):
+        responder("audit", "list", "--until", odd, "--config", config).complains("audit.time", "--until")
     responder("audit", "list", "--server", "nosuch", "--config", config).complains("server.unknown", "nosuch")

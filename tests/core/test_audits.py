@@ -151,3 +151,11 @@ def test_what_an_auditor_needs_is_kept():
 def test_what_is_no_head_is_refused(text: str):
     with pytest.raises(ValueError, match="not a head"):
         audits.Witness().head(text)
+
+
+def test_notes_with_two_heads_of_one_entry_show_that_the_chain_was_computed_anew():
+    witness = audits.Witness()
+    for digest in ("a", "b", "b"):
+        witness.head(f"5:{digest * 64}")
+
+    assert [(fault.number, fault.what) for fault in witness.faults] == [(5, "other")]

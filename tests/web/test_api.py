@@ -374,3 +374,26 @@ async def test_a_refusal_names_the_role_that_is_lacking(staffed: Api):
     status, body = await staffed.post("/api/v1/runs/r/signals", {"topic": "approve"}, **as_("viewer"))
     assert (status, body["error"]) == (403, "http.403")
     assert "the-viewer may not do that: it takes the role approver" in body["message"]
+
+
+async def test_a_page_beyond_every_estate_is_refused(api: Api):
+    outage = samples.outage()
+    await api.store.outages.put([outage])
+    status, said = await api.get(f"/api/v1/incidents/{outage.id}?offset=99999999999999999999999")
+
+    assert (status, said["error"]) == (400, "http.400")
+
+
+async def test_half_a_character_is_refused_before_it_comes_to_the_store(api: Api):
+    status, said = await api.post("/api/v1/freezes/lift", b'{"reason": "x", "wave": "\\ud800"}')
+
+    assert (status, said["error"]) == (400, "api.not-json")
+
+
+async def test_who_speaks_is_named_in_one_line_that_no_terminal_obeys(api: Api):
+    body = {"reason": "x", "region": "westus", "by": "kim\n\u001b[2Jwas here\u0007"}
+    _, said = await api.post("/api/v1/freezes", body)
+    _, ours = await api.post("/api/v1/freezes", {**body, "by": "res\u0007ponder"})
+
+    assert said["frozen"]["by"] == "kim [2Jwas here"
+    assert ours["frozen"]["by"] == "api"

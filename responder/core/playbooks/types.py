@@ -119,11 +119,13 @@ def _of_time(type_: Type, text: str) -> str:
         if type_ is Type.DURATION:
             return durations.write(durations.parse(text))
         at = datetime.fromisoformat(text.strip())
-    except (errors.InputError, ValueError) as error:
+        if at.tzinfo is not None:
+            at = at.astimezone(UTC)
+    except (errors.InputError, ValueError, OverflowError) as error:
         raise Misfit(f"{text[:60]!r} is not a {type_}", _EXAMPLES[type_]) from error
     if at.tzinfo is None:
         raise Misfit(f"{text[:60]!r} does not say its zone", _EXAMPLES[type_])
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def _fits(type_: Type, value: Any) -> bool:
