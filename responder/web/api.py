@@ -323,9 +323,9 @@ def _asked(request: web.Request, body: dict[str, Any]) -> requests.RunRequest:
 async def _object(request: web.Request) -> dict[str, Any]:
     try:
         body = await request.json()
-        json.dumps(body, ensure_ascii=False).encode()
-    # No JSON, no such charset, nested without end, half a character (an escape like \ud800) that nobody can store.
-    except (ValueError, LookupError, RecursionError) as error:
+        # Half a character (an escape like \ud800) can be stored nowhere: it becomes a question mark.
+        body = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, LookupError, RecursionError) as error:  # no JSON, no such charset, nested without end
         raise errors.InputError("api.not-json", "The body is not JSON.", remedy="Send one JSON object.") from error
     if not isinstance(body, dict):
         raise errors.InputError("api.not-an-object", "The body is no object.", remedy="Send one JSON object.")

@@ -155,7 +155,7 @@ def test_what_is_no_head_is_refused(text: str):
 
 def test_notes_with_two_heads_of_one_entry_show_that_the_chain_was_computed_anew():
     witness = audits.Witness()
-    for digest in ("a", "b", "b"):
+    for digest in ("a", "b", "a"):
         witness.head(f"5:{digest * 64}")
 
     assert [(fault.number, fault.what) for fault in witness.faults] == [(5, "other")]

@@ -384,10 +384,10 @@ async def test_a_page_beyond_every_estate_is_refused(api: Api):
     assert (status, said["error"]) == (400, "http.400")
 
 
-async def test_half_a_character_is_refused_before_it_comes_to_the_store(api: Api):
+async def test_half_a_character_never_comes_to_the_store(api: Api):
     status, said = await api.post("/api/v1/freezes/lift", b'{"reason": "x", "wave": "\\ud800"}')
 
-    assert (status, said["error"]) == (400, "api.not-json")
+    assert (status, said["error"]) == (400, "incident.unknown")
 
 
 async def test_who_speaks_is_named_in_one_line_that_no_terminal_obeys(api: Api):
