@@ -27,6 +27,7 @@ async def serve(config: settings.Settings) -> None:
     Raises:
         ExceptionGroup: a part failed for good; everything else was stopped first.
     """
+    pauses.spare_what_is_loaded()
     pauses.collect_seldom()
     stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
