@@ -105,9 +105,8 @@ def priced(
 
 def default_of(policy: Policy, tolerance: tolerances.Tolerance) -> Default:
     """What a silence leads to for one server: a yes only where its owner declared that it needs none."""
-    if policy.default is Default.YES and tolerance.cutover is not tolerances.Cutover.AUTO:
-        return Default.WAIT
-    return policy.default
+    needs_none = tolerance.declared and tolerance.cutover is tolerances.Cutover.AUTO
+    return Default.WAIT if policy.default is Default.YES and not needs_none else policy.default
 
 
 def asked(known: Ask | None, run: runs.Run, shown: Price, policy: Policy, now: datetime) -> Ask | None:
@@ -216,6 +215,7 @@ def consent(signals: Sequence[runs.Signal], *, requester: str) -> cutovers.Conse
         loss_accepted=_signed_for(yes, requester),
         copy=str(copy) if copy else None,
         loss_shown=timedelta(seconds=float(shown)) if shown is not None else None,
+        silent=newest.by == NOBODY,
     )
 
 

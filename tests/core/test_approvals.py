@@ -175,8 +175,16 @@ def test_it_is_asked_again_when_the_price_has_risen(price: approvals.Price, agai
 def test_a_silence_is_a_yes_only_where_the_owner_declared_that_none_is_needed(
     default: Default, cutover: tolerances.Cutover, counts: Default
 ):
-    tolerance = cases.tolerance(12, 1, cutover=cutover)
-    assert approvals.default_of(approvals.Policy(default=default), tolerance) is counts
+    tolerance, policy = cases.tolerance(12, 1, cutover=cutover), approvals.Policy(default=default)
+    assert approvals.default_of(policy, tolerance) is counts
+    unreadable = approvals.default_of(policy, replace(tolerance, problems=("?",)))
+    assert unreadable is (Default.WAIT if default is Default.YES else default)
+
+
+def test_a_yes_by_default_is_known_as_one():
+    by_default = given(yes(approvals.NOBODY))
+    by_ana = given(yes(approvals.NOBODY), yes("ana"))
+    assert (by_default and by_default.silent, by_ana and by_ana.silent) == (True, False)
 
 
 @pytest.mark.parametrize(
