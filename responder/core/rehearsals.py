@@ -193,6 +193,8 @@ def _facts(
         # A yes was bound to the copy and the loss of that night; here the copies are others.
         consent=replace(words[-1], copy=None, loss_shown=None) if words else None,
         shadow=False,
+        # What was cut over to in that night followed from its copy; what had taken the server's place before, did not.
+        superseded=one.decided[0][1].superseded,
     )
 
 
