@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 
 import click
 
 from responder.cli import reach
+from responder.flow import pauses
 
 
 @click.command()
 @reach.with_config
 def serve(config: Path) -> None:
     """Run the daemon until it is told to stop (SIGTERM, Ctrl-C)."""
-    from responder import logs, service, settings
-    from responder.core import errors
+    with pauses.uncollected():
+        from responder import logs, service, settings
+        from responder.core import errors
+    gc.freeze()  # what modules are made of stays: no collection need look at it
 
     loaded = settings.load(config)
     logs.configure(loaded.log_level)

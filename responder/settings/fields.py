@@ -41,9 +41,8 @@ ZoneName = Annotated[str, pydantic.AfterValidator(lambda name: name.rstrip(".").
 class Part(pydantic.BaseModel):
     """Base of every section: frozen, and strict about names."""
 
-    model_config = pydantic.ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=False, hide_input_in_errors=True
-    )
+    # Not `use_attribute_docstrings`: only people read them, and pydantic would read every source file again at a start.
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", validate_default=False, hide_input_in_errors=True)
 
 
 class Secret(Part):
