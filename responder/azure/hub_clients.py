@@ -22,7 +22,7 @@ from typing import Any
 import certifi
 from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient
 
-from responder.azure import event_hub, hub_wire
+from responder.azure import event_hub, hub_rounds, hub_wire
 
 Report = Callable[[str, Exception], None]
 """Told what failed: the partition (empty: the hub) and the error."""
@@ -56,10 +56,19 @@ class GuardedClient(EventHubConsumerClient):
     def _create_consumer(self, consumer_group: str, partition_id: str, *args: Any, **kwargs: Any) -> Any:
         consumer = super()._create_consumer(consumer_group, partition_id, *args, **kwargs)
         hub_wire.lighten(consumer)
-        open_ = functools.partial(hub_wire.open_link, consumer, consumer._open)
-        reopen = Reopening(open_, self._timing or event_hub.Timing(), partition_id, self._report, self._linked)
+        timing = self._timing or event_hub.Timing()
+        open_link = functools.partial(hub_wire.open_link, consumer, consumer._open)
+        reopen = Reopening(open_link, timing, partition_id, self._report, self._linked)
+        rounds = hub_rounds.Rounds(timing.idle.total_seconds())
+
+        async def open_() -> None:
+            await reopen(consumer.running)
+            await rounds.listen(consumer)
+
         # On the object: the SDK calls `consumer._open()` before each piece of work, to reopen what has closed.
-        consumer._open = lambda: reopen(consumer.running)  # type: ignore[method-assign]
+        consumer._open = open_  # type: ignore[method-assign]
+        consumer._amqp_transport = rounds
+        consumer._keep_alive = 0  # a task that would wake every second to listen, which somebody always does
         return consumer
 
 
