@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from json import encoder
 from typing import Any
 
 GENESIS = "0" * 64
@@ -87,8 +88,9 @@ class Line:
     def whole(self) -> bool:
         """Whether its contents give its hash."""
         try:
-            own = {name: getattr(self, name) for name in _HASHED}
-            return self.hash == _digest(own) and self.body == canonical(json.loads(self.body))
+            own = {name: getattr(self, name) for name in _NAMED}
+            hash_ = _digest(_pieces(own), self.body, self.number, self.previous)
+            return self.hash == hash_ and self.body == canonical(json.loads(self.body))
         except ValueError:
             return False
 
@@ -115,6 +117,9 @@ class Fault:
     text: str
 
 
+_NAMED = ("at", "kind", "actor", "run", "server", "outage", "subject")
+
+
 def canonical(value: Any) -> str:
     """The one text of a JSON value."""
     return _ENCODER.encode(value)
@@ -125,8 +130,13 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=
 
 def seal(entry: Entry, after: Head) -> Line:
     """The entry as the next of its chain."""
+    return _sealed(entry, after)[0]
+
+
+def _sealed(entry: Entry, after: Head) -> tuple[Line, _Pieces]:
+    """The line, and the text that its hash is made of."""
+    body = canonical(harmless(entry.body))
     line: dict[str, Any] = {
-        "number": after.number + 1,
         "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
         "kind": entry.kind,
         "actor": _storable(entry.actor),
@@ -134,10 +144,10 @@ def seal(entry: Entry, after: Head) -> Line:
         "server": entry.server,
         "outage": entry.outage,
         "subject": _storable(entry.subject),
-        "body": canonical(harmless(entry.body)),
-        "previous": after.hash,
     }
-    return Line(**line, hash=_digest(line))
+    pieces = _pieces(line)
+    hash_ = _digest(pieces, body, after.number + 1, after.hash)
+    return Line(**line, number=after.number + 1, body=body, previous=after.hash, hash=hash_), pieces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,15 +167,8 @@ class Draft:
 
 def draft(entry: Entry) -> Draft:
     """The entry in pieces, so that a database can seal it at the end of the chain that it alone sees."""
-    line = seal(entry, Head())
-    after = f'{{"run":{canonical(line.run)},"server":{canonical(line.server)},"subject":{canonical(line.subject)}}}'
-    return Draft(
-        before=f'{{"actor":{canonical(line.actor)},"at":{canonical(line.at)},"body":',
-        between=f',"kind":{canonical(line.kind)},"number":',
-        middle=f',"outage":{canonical(line.outage)},"previous":"',
-        after=f'",{after[1:]}',
-        line=line,
-    )
+    line, (before, between, middle, end) = _sealed(entry, Head())
+    return Draft(before=before, between=between, middle=f'{middle}"', after=f'"{end}', line=line)
 
 
 def line_of(document: Mapping[str, Any]) -> Line:
@@ -180,14 +183,28 @@ def line_of(document: Mapping[str, Any]) -> Line:
     return Line(**{**document, "body": canonical(document["body"])})
 
 
-_HASHED = ("number", "at", "kind", "actor", "run", "server", "outage", "subject", "body", "previous")
-_REST = ("kind", "number", "outage", "previous", "run", "server", "subject")
+_Pieces = tuple[str, str, str, str]
+"""Of a line's canonical JSON without `hash`: before the body, up to the number, up to `previous`, and after it."""
 
 
-def _digest(line: Mapping[str, Any]) -> str:
-    """Of the line's canonical JSON without `hash`. Put together by hand: the body, most of it, is written once."""
-    rest = canonical({name: line[name] for name in _REST})
-    text = f'{{"actor":{canonical(line["actor"])},"at":{canonical(line["at"])},"body":{line["body"]},{rest[1:]}'
+def _pieces(line: Mapping[str, Any]) -> _Pieces:
+    """Put together by hand: thousands of lines are written at once, and their bodies are long."""
+    return (
+        f'{{"actor":{_quoted(line["actor"])},"at":{_quoted(line["at"])},"body":',
+        f',"kind":{_quoted(line["kind"])},"number":',
+        f',"outage":{_quoted(line["outage"])},"previous":',
+        f',"run":{_quoted(line["run"])},"server":{_quoted(line["server"])},"subject":{_quoted(line["subject"])}}}',
+    )
+
+
+def _quoted(text: str | None) -> str:
+    """As `canonical` does it. What somebody wrote into the table may be no text."""
+    return encoder.encode_basestring_ascii(text) if isinstance(text, str) else canonical(text)
+
+
+def _digest(pieces: _Pieces, body: str, number: int, previous: str) -> str:
+    before, between, middle, end = pieces
+    text = f"{before}{body}{between}{number}{middle}{_quoted(previous)}{end}"
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 

@@ -128,7 +128,7 @@ def append(connection: database.Connection, entries: Sequence[audits.Entry]) -> 
 
     Whatever somebody did to the table, the daemon goes on in the middle of the night: a break stays one, and is found.
     """
-    if not entries or connection.at_commit(_SEAL, [_drafted(entry) for entry in entries]):
+    if not entries or connection.at_commit(_SEAL, (_drafted(entry) for entry in entries)):
         return
     end, last = head(connection), connection.execute(_LAST).fetchone()["last"]
     number, previous = max(end.number, last), end.hash

@@ -83,13 +83,13 @@ class Connection(Protocol):
         not have to be done again because others were faster, and may put off to the commit what many would wait for.
         """
 
-    def at_commit(self, script: str, items: Sequence[Mapping[str, Any]], /) -> bool:
+    def at_commit(self, script: str, items: Iterable[Mapping[str, Any]], /) -> bool:
         """Have the database do this at the very end, in one message with the commit: no client holds what it locks.
 
         Args:
             script: in the words of PostgreSQL; what is given is the JSON array `current_setting('responder.items')`.
                 One transaction has one script, done once for all items.
-            items: what is given to it, after what was given before.
+            items: what is given to it, after what was given before. Not looked at when the answer is False.
 
         Returns:
             False: not here, or not in a transaction that is not `each_alone`. Do it now.

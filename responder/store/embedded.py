@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,7 +43,7 @@ class Connection(sqlite3.Connection):
     def each_alone(self) -> None:
         """There is one writer."""
 
-    def at_commit(self, script: str, items: Sequence[Mapping[str, Any]]) -> bool:
+    def at_commit(self, script: str, items: Iterable[Mapping[str, Any]]) -> bool:
         """Nobody waits for this process."""
         return False
 

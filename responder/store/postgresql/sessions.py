@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -128,7 +128,7 @@ class Session:
         self.run_script("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         self._alone = True
 
-    def at_commit(self, script: str, items: Sequence[Mapping[str, Any]], /) -> bool:
+    def at_commit(self, script: str, items: Iterable[Mapping[str, Any]], /) -> bool:
         """Keep it for `closing`. Under SERIALIZABLE it would come too late: what it is about was read long before."""
         if self._alone:
             assert self._script in ("", script), "one script a transaction"
