@@ -3,47 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from responder.azure import platforms
 from responder.core import errors
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
-_MACHINE = "http://169.254.169.254/metadata/identity/oauth2/token"
-_FOREIGN = (
-    "IDENTITY_ENDPOINT",
-    "MSI_ENDPOINT",
-    "AZURE_FEDERATED_TOKEN_FILE",
-    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
-)
-"""Any of these: a platform with a protocol of its own, such as Arc, or one that azure-identity knows better."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Who is asked for the tokens of a managed identity, and how."""
-
-    url: str
-    version: str
-    headers: Mapping[str, str] = field(repr=False)
-
-
-def source() -> Source | None:
-    """What Azure has put into our environment; None: this platform needs azure-identity."""
-    url, header = os.environ.get("IDENTITY_ENDPOINT"), os.environ.get("IDENTITY_HEADER")
-    if url and header and "IDENTITY_SERVER_THUMBPRINT" not in os.environ:
-        return Source(url=url, version="2019-08-01", headers={"X-IDENTITY-HEADER": header})
-    if any(name in os.environ for name in _FOREIGN):
-        return None
-    return Source(url=_MACHINE, version="2018-02-01", headers={"Metadata": "true"})
-
 
 def needed(name: str) -> str:
     """The module that the credential of that name is made of, to be loaded where it holds nobody up."""
-    if name == "managed-identity" and source() is not None:
+    if name == "managed-identity" and platforms.source() is not None:
         return "responder.azure.managed_identity"
     return "azure.identity.aio"
 
@@ -71,7 +42,7 @@ def build(name: str, transport: Any) -> AsyncTokenCredential:
 def _build(name: str, transport: Any) -> AsyncTokenCredential:
     # Azure's convention for a user-assigned identity; DefaultAzureCredential reads the same variable.
     client_id = os.environ.get("AZURE_CLIENT_ID")
-    if name == "managed-identity" and (asked := source()) is not None:
+    if name == "managed-identity" and (asked := platforms.source()) is not None:
         from responder.azure import managed_identity
 
         return managed_identity.ManagedIdentity(asked, client_id, transport)

@@ -32,8 +32,7 @@ class Endpoints:
 
     def __post_init__(self) -> None:
         """Raises `InputError` for what could never work, or would show a token to the network."""
-        url = urlsplit(self.resource_manager)
-        if not url.hostname or (url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK)):
+        if not _may_be_asked(self.resource_manager):
             raise errors.InputError(
                 "azure.endpoint",
                 "Resource Manager is only spoken to over https (plain http on this machine).",
@@ -51,3 +50,14 @@ class Endpoints:
     def host(self) -> str:
         """The one host (and its subdomains) that gets our token."""
         return urlsplit(self.resource_manager).hostname or ""
+
+
+def _may_be_asked(resource_manager: str) -> bool:
+    """Whether it is an address, and nobody on the way to it can read along."""
+    try:
+        url = urlsplit(resource_manager)
+        port = url.port
+    except ValueError:  # no port, or half an IPv6 address
+        return False
+    secret = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
+    return bool(url.hostname) and secret and port != 0

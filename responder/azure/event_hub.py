@@ -8,6 +8,7 @@ from the last checkpoint. Nothing waits for a checkpoint to be written.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import importlib
 import urllib.parse
@@ -79,7 +80,8 @@ class HubConnection:
         if self.connection_string is not None:
             pairs = (part.partition("=") for part in self.connection_string.split(";"))
             endpoint = next((value for key, _, value in pairs if key.strip().lower() == "endpoint"), "")
-            host = urllib.parse.urlsplit(endpoint.strip()).hostname or ""
+            with contextlib.suppress(ValueError):  # what is no address is told when it is opened
+                host = urllib.parse.urlsplit(endpoint.strip()).hostname or ""
         return f"{host}/{self.hub}".lower()
 
 

@@ -20,7 +20,7 @@ from azure.core.pipeline import AsyncPipeline, policies
 from azure.core.rest import HttpRequest
 
 from responder import clock
-from responder.azure import credentials
+from responder.azure import platforms
 
 _RENEWED_BEFORE = timedelta(minutes=5)
 """A token that ends sooner is no good for a new request: as azure-core's own policy has it."""
@@ -44,7 +44,7 @@ class _Kept:
 class ManagedIdentity:
     """A credential of azure-core's. It borrows the transport, and keeps tokens in memory only."""
 
-    def __init__(self, asked: credentials.Source, client_id: str | None, transport: Any) -> None:
+    def __init__(self, asked: platforms.Source, client_id: str | None, transport: Any) -> None:
         self._asked = asked
         self._client_id = client_id
         self._kept: dict[str, _Kept] = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from responder.cli import reach, show
+from responder.cli import reach, run_told, show
 
 if TYPE_CHECKING:
     from responder import service
@@ -115,7 +115,6 @@ def carry_on(run_id: str, yes: bool, config: Any, as_json: bool) -> None:
     With the daemon up there is nothing to do: it carries the run out.
     """
     from responder import logs, settings
-    from responder.cli import runs
 
     loaded = settings.load(config)
     logs.configure("error")  # what does not work is said in words
@@ -138,7 +137,7 @@ def carry_on(run_id: str, yes: bool, config: Any, as_json: bool) -> None:
     if as_json:
         show.as_json(found)
     else:
-        runs.print_run(found)
+        run_told.print_all(found)
         click.echo(found.get("note", ""), nl=bool(found.get("note")))
     if found["state"] in ("failed", "cancelled"):
         raise SystemExit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from responder.cli import carry, reach, show
+from responder.cli import carry, reach, run_told, show
 
 if TYPE_CHECKING:
     from responder import settings
@@ -135,8 +135,6 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show.as_json(found)
     elif "steps" in found:
-        from responder.cli import runs
-
-        runs.print_run(found)
+        run_told.print_all(found)
     else:
         click.echo(f"{found['id']} was handed to the daemon. Follow it with: responder runs show {found['id']}")

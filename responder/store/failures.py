@@ -19,7 +19,9 @@ _REMEDIES = {
     sqlite3.SQLITE_LOCKED: "Another process is writing; end it, or try again when it is done.",
     sqlite3.SQLITE_IOERR: "Look at the volume and the system log; the write is tried again.",
     sqlite3.SQLITE_CANTOPEN: "Check that the directory exists and that this user may read and write there.",
-    sqlite3.SQLITE_READONLY: "Give this user the right to write the file and its directory.",
+    # For reading, too, SQLite keeps its shared memory beside the file.
+    sqlite3.SQLITE_READONLY: "Give this user the right to write the file and its directory; a copy is best read in a "
+    "folder of your own.",
     sqlite3.SQLITE_CORRUPT: "Stop, keep the file for study, and put the last backup in its place.",
     sqlite3.SQLITE_NOTADB: "Name another path: this file was not made by responder.",
 }

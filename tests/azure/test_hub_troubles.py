@@ -202,6 +202,12 @@ async def test_a_rival_in_the_group_is_named_and_both_hear_all(broker: brokers.B
         await theirs.until(lambda: set(theirs.bodies) >= set(sent))
 
 
+async def test_a_connection_string_that_is_none_has_a_place_without_a_secret() -> None:
+    text = "Endpoint=sb://[s3cret;SharedAccessKeyName=a;SharedAccessKey=s3cret"
+
+    assert event_hub.HubConnection(hub="Health", connection_string=text).place == "/health"
+
+
 async def test_two_hubs_of_one_name_are_two_sources() -> None:
     """The same hub name in two namespaces, by connection string or by name."""
     one = event_hub.HubConnection(hub="Health", namespace="A.servicebus.windows.net")

@@ -17,7 +17,7 @@ from azure.core import exceptions
 from azure.identity import aio
 
 from responder import clock
-from responder.azure import credentials, endpoints, managed_identity, pipelines
+from responder.azure import credentials, endpoints, managed_identity, pipelines, platforms
 
 SCOPE = "https://management.azure.com/.default"
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
@@ -141,7 +141,7 @@ async def test_a_challenge_that_wants_other_claims_gets_a_fresh_token(ask: Ask) 
 
 
 def test_a_virtual_machine_is_asked_at_its_own_address(platform: Platform) -> None:
-    found = credentials.source()
+    found = platforms.source()
     assert found is not None
     assert found.url == "http://169.254.169.254/metadata/identity/oauth2/token"
     assert found.headers == {"Metadata": "true"}

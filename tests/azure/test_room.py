@@ -31,6 +31,12 @@ def test_importing_the_room_loads_no_sdk() -> None:
     assert run.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("url", ["https://[", "https://m.azure.com:port", "https://m.azure.com:0", "http://[::1"])
+def test_what_is_no_address_is_refused_in_words(url: str) -> None:
+    with pytest.raises(errors.InputError, match=r"azure\.resource_manager"):
+        endpoints.Endpoints(resource_manager=url)
+
+
 @pytest.mark.parametrize("url", ["http://management.azure.com", "ftp://localhost", "management.azure.com", ""])
 def test_a_token_never_travels_in_the_open(url: str) -> None:
     """Plain http is for this machine only."""
