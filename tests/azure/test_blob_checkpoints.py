@@ -224,9 +224,11 @@ async def test_two_instances_share_the_partitions_over_azurite(
     """A second opinion on our blob server: balancing, checkpoints and going on from them."""
     await _make_container(azurite)
     first, second = opened(azurite, 10), opened(azurite, 10)
-    patient = {"store": timedelta(seconds=10)}
-    one = hubs.source(broker, first, inbox, timing=patient)
-    two = hubs.source(broker, second, inbox, timing=patient)
+    # Azurite and a busy machine take their time, closing included; two seconds were too few in three runs of ten.
+    slow, steady = timedelta(seconds=20), timedelta(seconds=2)
+    patience = {"store": slow, "open": slow, "balance": steady, "watch": steady}
+    one = hubs.source(broker, first, inbox, timing=patience)
+    two = hubs.source(broker, second, inbox, timing=patience)
     names = (f"127.0.0.1:{broker.port}", hubs.HUB, "$Default")
     try:
         async with hubs.running(one):
