@@ -149,6 +149,16 @@ async def test_an_old_page_never_looks_current(store: sqlite.Store):
         await page.locator("#stale").wait_for(state="hidden")
 
 
+async def test_a_part_that_cannot_be_read_is_called_old_though_the_rest_is_new(store: sqlite.Store):
+    async with consoles.served(store) as site, looked_at(site.base) as page:
+        await page.goto(f"{site.base}/#/runs")
+        await page.locator("#detail .title").wait_for()
+        answer = {"status": 503, "json": {"message": "The disk is full."}}
+        await page.route("**/api/v1/runs?*", lambda route: route.fulfill(**answer))
+        await page.locator("#stale", has_text="What is shown below is old").wait_for(timeout=90_000)
+        assert "The disk is full." in await page.locator("#stale").inner_text()
+
+
 async def test_it_fits_a_phone_and_logs_out(store: sqlite.Store):
     async with consoles.served(store) as site, looked_at(site.base, viewport={"width": 360, "height": 700}) as page:
         for way in ("", "#/outage/ABCD-123%40eastus", "#/runs", "#/run/geo-restore.orders.ABCD-123%40eastus"):

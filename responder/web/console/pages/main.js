@@ -10,7 +10,7 @@ import { make, put } from "./make.js";
 import { follow, now, span, tick, utc } from "./when.js";
 
 const EVERY = 5000; // ms
-const HIDDEN = 30000;
+const HIDDEN = 10000;
 const OLD = 20; // seconds after which what is shown is called old
 
 const at = (id) => document.getElementById(id);
@@ -82,14 +82,17 @@ async function detail() {
   try {
     const { body } = await api.get(view.path(asked));
     if (state.view !== mine) return;
-    mine.at = Date.now();
     put(at("detail"), location.hash + JSON.stringify(body), () => view.draw(body, asked));
+    mine.at = Date.now(); // what was not drawn is old
   } catch (error) {
     if (state.view !== mine || error.status === 401) return;
     if (error instanceof api.Refused && error.status < 500) {
       mine.at = Date.now();
       put(at("detail"), location.hash + error.message, () => [make("nav", { class: "back" }, make("a", { href: "#/" }, "← Everything")), make("p", { class: "note" }, error.message)]);
-    } else if (fresh) {
+    } else if (error instanceof api.Refused) {
+      state.trouble = `It says: ${error.message}`;
+    }
+    if (fresh && !mine.at) {
       put(at("detail"), location.hash + "failed", () => make("p", { class: "note" }, "It cannot be read now; it is tried again."));
     }
   }
@@ -105,15 +108,23 @@ function age() {
     return;
   }
   const since = Math.max(Date.now() - state.heard, performance.now() - state.ticks, now() - state.asOf) / 1000;
-  const old = since > OLD;
+  const late = detailLate();
+  const old = since > OLD || late > OLD;
   const shown = `as of ${utc(state.asOf, true)}`;
   if (at("as-of").textContent !== shown) at("as-of").textContent = shown;
   at("as-of").title = new Date(state.asOf).toLocaleString() + " here";
   document.body.classList.toggle("old", old);
   stale.hidden = !old;
   if (!old) delete stale.dataset.told;
-  if (old) say(stale, `This page is old: as of ${utc(state.asOf, true)}. The daemon has not answered for ${span(since)}. ${state.trouble}`);
+  if (old && since <= OLD) say(stale, `What is shown below is old: it could not be read for ${span(late)}. ${state.trouble}`);
+  else if (old) say(stale, `This page is old: as of ${utc(state.asOf, true)}. The daemon has not answered for ${span(since)}. ${state.trouble}`);
   title(old);
+}
+
+/** For how many seconds longer than it should be what is looked at has not been read. */
+function detailLate() {
+  const view = state.view;
+  return view?.at ? (Date.now() - view.at - (VIEWS[route().kind]?.every || 0)) / 1000 : 0;
 }
 
 function say(where, text) {
