@@ -83,6 +83,11 @@ _SENT = frozenset({("cut_over", "cut-over"), ("promote_replica", "promoted")})
 """After a promotion the old server is behind, whether or not the record could be pointed."""
 
 
+def takes_place(run: runs.Run) -> bool:
+    """Whether what this run makes is meant to take the place of its server."""
+    return runs.stands_in(run) or _people_switch(run)
+
+
 def _people_switch(run: runs.Run) -> bool:
     """Whether a yes means that people have sent the applications themselves."""
     kinds = {step.kind for step in run.playbook.steps}

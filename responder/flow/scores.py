@@ -26,7 +26,8 @@ async def of_outage(
     """One score for each server that was decided about, by name.
 
     Args:
-        only: of this one alone, and nothing of the others is read.
+        only: of this one alone, and nothing of the others is read. None: of all for whom somebody waited, so without
+            those that applications had been sent away from before.
         takes: from a supposed cut-over until applications are served.
         now: up to when it is known how things went, for an outage that is not closed.
     """
@@ -34,7 +35,9 @@ async def of_outage(
     silent, latest = await store.history.silences(outage.id, only), await store.history.latest(outage.id, only)
     ways = await courses(store, outage, only)
     found = []
-    for server_id, (_, facts) in latest.items():
+    for server_id, (decision, facts) in latest.items():
+        if only is None and facts.superseded is not None and decision.action is Action.OBSERVE:
+            continue
         case = scorecards.Case(
             server=server_id,
             name=facts.server.name,

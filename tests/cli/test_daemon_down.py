@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from responder import clock
-from responder.core import decisions, evidence, runs, throttles
+from responder.core import decisions, evidence, outages, playbooks, runs, throttles
 from responder.flow import braking, requests
-from responder.store import locks, sqlite
+from responder.store import locks, retention, sqlite
 from tests.cli import terminal
 from tests.contracts import samples
 from tests.core import cases
@@ -505,3 +505,54 @@ def test_markup_and_escapes_in_a_title_are_text(responder: terminal.Responder, t
     assert said.code == 0
     assert "[/red] [bold]x[/]" in said.out
     assert "\x1b" not in said.out
+
+
+# Not the live one, and gone by age.
+
+
+async def _moved(store: sqlite.Store) -> None:
+    await _filled(store)
+    await store.outages.put([dataclasses.replace(samples.outage(), status=outages.Status.RESOLVED)])
+    run = await store.runs.claim(clock.now(), only=runs.RunId(RUN))
+    assert run is not None
+    sent = {"verdict": "cut-over", "copy": samples.server_id("orders-geo-1"), "at": samples.NOON.isoformat()}
+    done = dataclasses.replace(run, state=runs.State.DONE, step=None, wake_at=None, ended_at=samples.NOON)
+    book = dataclasses.replace(run.playbook, steps=(playbooks.Step(id="cut-over", kind="cut_over"),))
+    record = samples.record("cut-over", runs.StepState.DONE, output=sent)
+    await store.runs.write(dataclasses.replace(done, playbook=book), record, leave=True)
+    await store.outages.close(samples.outage().id, samples.NOON)
+
+
+def test_a_server_that_was_cut_away_from_is_shown_so_and_nothing_may_take_its_place(
+    responder: terminal.Responder, tmp_path: Path
+):
+    change(tmp_path, _moved)
+    config = terminal.settings_file(tmp_path)
+    told = responder("inventory", "--config", config)
+    assert "superseded" in told.out
+    assert "orders: orders-geo-1 took the place of orders on 2026-03-01 12:00 UTC" in told.err
+    assert "responder run failback-done --server orders" in told.err
+    for playbook in ("geo-restore", "promote-replica", "migrate-to-geo-redundant"):
+        said = responder("run", playbook, "--server", "orders", "--config", config, "--yes")
+        said.complains("server.superseded")
+    plan = responder("playbooks", "plan", "failback-done", "--server", "orders", "--config", config)
+    assert plan.code == 0, plan
+
+
+def test_what_went_by_age_says_when_and_who_still_has_it(responder: terminal.Responder, tmp_path: Path):
+    async def pruned(store: sqlite.Store) -> None:
+        await _moved(store)
+        for kind in (retention.Kind.RUNS, retention.Kind.OUTAGES):
+            assert await store.retention.delete(kind, clock.now()) == 1
+
+    change(tmp_path, pruned)
+    config = terminal.settings_file(tmp_path)
+    run = responder("runs", "show", RUN, "--config", config)
+    run.complains("run.pruned")
+    assert "ended on 2026-03-01 12:00 UTC (done) and was deleted by age" in run.err
+    assert f"responder audit export --run {RUN}" in run.err
+    outage = responder("incidents", "show", "abcd", "--config", config)
+    outage.complains("incident.pruned")
+    audit = responder("audit", "export", "--run", RUN, "--config", config)
+    assert '"run.ended"' in audit.out
+    assert "superseded" in responder("inventory", "--config", config).out

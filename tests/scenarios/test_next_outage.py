@@ -8,7 +8,7 @@ import pytest
 
 from responder import service
 from responder.core import decisions, errors, outages, restores, tolerances
-from responder.flow import views
+from responder.flow import scores, views
 from tests.scenarios import night as nights
 from tests.scenarios.conftest import Fall
 
@@ -51,6 +51,8 @@ async def test_the_copy_is_declared_and_its_stale_source_is_left_alone_until_som
     assert (decision.action, decision.reasons[0].id) == (decisions.Action.OBSERVE, "superseded")
     assert len(night.creates()) == created
     assert night.record() == copy.fqdn
+    outage = await night.store.outages.get(NEXT_ID)
+    assert await scores.of_outage(night.store, outage, nights.timedelta(), night.clock.now()) == []
     with pytest.raises(errors.RefusedError, match="failback-done"):
         await night.starts("geo-restore")
 
