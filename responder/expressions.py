@@ -63,6 +63,7 @@ def _name_of(id_: str) -> str:
     return id_.rpartition("/")[2]
 
 
+@functools.cache
 def _functions() -> list[Any]:
     """`text(x)`, `text(x, "what to say when it is null")`, and `name_of(id)`, the last part of an ARM id."""
     overloads = []
