@@ -7,6 +7,7 @@ https://learn.microsoft.com/rest/api/resourcehealth/metadata
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from enum import StrEnum
@@ -22,25 +23,39 @@ class Relation(StrEnum):
     UNRELATED = "unrelated"
 
 
-# `Azure Cosmos DB for PostgreSQL` is another product and stays out.
-_POSTGRESQL_NAMES = {
-    "azure database for postgresql",
-    "azure database for postgresql flexible server",
-    "azure database for postgresql flexible servers",
-    "azure database for postgresql flexibleserver",
-    "azure database for postgresql flexibleservers",
-    "azure database for postgresql server",
-    "azure database for postgresql servers",
-    "azure database for postgresql single server",
-    "azure database for postgresql single servers",
-    "azurepostgresql",
-    "postgresql",
-    "postgresql flexible server",
-    "postgresql flexible servers",
-    "microsoft.dbforpostgresql",
-    "microsoft.dbforpostgresql/flexibleservers",
-    "microsoft.dbforpostgresql/servers",
-}
+# A name is PostgreSQL's when nothing is left of it without these, in any order: all spellings, and the portal's
+# languages (its own translations of "Azure Database for PostgreSQL - Flexible Server").
+_POSTGRESQL_WORDS = (
+    *("azure", "microsoft", "database", "databases", "db", "for", "flexible", "single", "server", "servers", "preview"),
+    *("datenbank", "für", "fur", "flexibler", "flexible", "einzelserver", "einzelner"),  # German
+    *("base", "données", "donnees", "pour", "serveur", "serveurs", "flexibles", "unique", "de"),  # French
+    *("datos", "para", "servidor", "servidores", "único", "unico", "dados", "flexível", "flexivel"),  # Spanish, Portug.
+    *("flessibile", "flessibili", "singolo", "per", "di"),  # Italian
+    *("voor", "flexibele", "enkele"),  # Dutch
+    *("baza", "danych", "dla", "usługa", "serwer", "elastyczny", "pojedynczy"),  # Polish
+    *("databáze", "pro", "flexibilní", "jednoúčelový"),  # Czech
+    *("för", "flexibel", "enskild", "til", "fleksibel"),  # Swedish, Danish, Norwegian
+    *("veritabanı", "için", "esnek", "sunucu"),  # Turkish
+    *("adatbázis", "rugalmas", "kiszolgáló"),  # Hungarian
+    *("база", "данных", "для", "гибкий", "сервер"),  # Russian
+    *("用", "フレキシブル", "サーバー", "サーバ", "データベース", "シングル", "単一"),  # Japanese
+    *(
+        "适用于",
+        "的",
+        "数据库",
+        "灵活",
+        "服务器",
+        "单一",
+        "適用於",
+        "資料庫",
+        "彈性",
+        "伺服器",
+        "彈性伺服器",
+    ),  # Chinese
+    *("용", "데이터베이스", "유연한", "서버", "단일"),  # Korean
+)
+_OTHER_PRODUCTS = re.compile("cosmos|citus|hyperscale|servergroup")
+"""`Azure Cosmos DB for PostgreSQL` is another product, by whatever name."""
 _POSTGRESQL_IDS = {"3095259c-51a6-44dd-a4ac-848e34b3f75a", "d983ae36-3b4b-426a-b91b-a7d780cf9c3c"}
 
 # name (and the one it had before) -> id
@@ -62,6 +77,8 @@ _DEPENDENCIES = {
 }
 _CONTROL_PLANE = {"azure resource manager", "resource manager"}
 _DEPENDENCY_IDS = set(_DEPENDENCIES.values())
+_LONGEST = 200
+"""Characters of a name of a service."""
 _DASHES = re.compile("[-\u2010-\u2015]")
 
 
@@ -70,16 +87,40 @@ def _fold(name: str) -> str:
     return "".join(_DASHES.sub(" ", name).split()).casefold()
 
 
-_POSTGRESQL = {_fold(name) for name in _POSTGRESQL_NAMES}
+_POSTGRESQL: dict[str, set[str]] = {}
+"""By first letter."""
+for _word in ("postgresql", "postgres", *map(_fold, _POSTGRESQL_WORDS)):
+    _POSTGRESQL.setdefault(_word[0], set()).add(_word)
 _DEPENDENCY = {_fold(name) for name in _DEPENDENCIES}
 _CONTROL = {_fold(name) for name in _CONTROL_PLANE}
 
 
+@functools.lru_cache(maxsize=1_024)
+def _is_postgresql(folded: str) -> bool:
+    """Whether a name with PostgreSQL in it consists of those words and of punctuation."""
+    reached = {0}  # ends of what can be read so, from the left; the words are not told apart by blanks any more
+    for at, character in enumerate(folded[: _LONGEST + 1]):
+        if at in reached:
+            if not character.isalnum():
+                reached.add(at + 1)
+            reached |= {at + len(word) for word in _POSTGRESQL.get(character, ()) if folded.startswith(word, at)}
+    return len(folded) in reached
+
+
+def _guid(text: str) -> str:
+    """As it is listed above: with its hyphens, in lower case, without braces."""
+    digits = text.strip(" {}()").replace("-", "").lower()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
 def relation(name: str, guid: str | None = None) -> Relation:
     """What the service of that name (or permanent id, which outlives renamings) is to PostgreSQL."""
-    folded, id_ = _fold(name), (guid or "").strip(" {}").lower()
-    if id_ in _POSTGRESQL_IDS or folded in _POSTGRESQL:
+    folded, id_ = _fold(name), _guid(guid or "")
+    if id_ in _POSTGRESQL_IDS:
         return Relation.POSTGRESQL
+    if "postgres" in folded and not _OTHER_PRODUCTS.search(folded):
+        # `Microsoft Defender for PostgreSQL` is another service, and a reason to look.
+        return Relation.POSTGRESQL if _is_postgresql(folded) else Relation.DEPENDENCY
     if id_ in _DEPENDENCY_IDS or folded in _DEPENDENCY:
         return Relation.DEPENDENCY
     return Relation.CONTROL_PLANE if folded in _CONTROL else Relation.UNRELATED

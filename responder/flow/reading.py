@@ -31,8 +31,8 @@ _EXCERPT = 2_000
 _SMALL = 16 * 1024
 """Bytes that are read on the spot; above that, a thread costs less than the wait of everybody else."""
 
-_PACKED = (b"\x1f\x8b", b"x")
-"""How gzip and zlib begin, and no JSON: small, and perhaps large inside."""
+_PLAIN = (b"{", b"[", b'"')
+"""How what is not packed begins. Packed, it is small, and perhaps large inside."""
 
 _STORIES = 20
 """Stories that are kept in memory: those that were told last."""
@@ -181,7 +181,7 @@ class Reading:
 
 async def _parsed(body: bytes) -> payloads.Parsed:
     """What a body holds. A large one is read in a thread, so that signs of life and answers are not held up by it."""
-    small = len(body) <= _SMALL and not body.startswith(_PACKED)
+    small = len(body) <= _SMALL and body.startswith(_PLAIN)
     return payloads.parse(body) if small else await asyncio.to_thread(payloads.parse, body)
 
 

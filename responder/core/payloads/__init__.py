@@ -11,6 +11,7 @@ raises: what cannot be read is returned as such, and must not stop what comes af
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ _DEEPEST = 6
 _WRAPPERS = 20
 """Fields of an object that is looked into though nobody knows it, and entries of a list in it."""
 _ENVELOPES = ("records", "value", "data", "tables")  # diagnostic settings; REST lists; Resource Graph; Log Analytics
+_LONGEST_BASE64 = 2 << 20
 _EVENTS = ("specversion", "eventType")  # their `data` is the event's own, unless it is an alert forwarded
 
 Row = Mapping[str, object]
@@ -121,8 +123,10 @@ def _content(row: Row) -> tuple[str, object] | None:
     found = Fields(row)
     if "schemaId" in found:
         return ("records", listed) if (listed := found.items("records")) else None
-    if any(mark in found for mark in _EVENTS) and "data" in found:
+    if any(mark in found for mark in _EVENTS) and ("data" in found or "data_base64" in found):
         alert = found.mapping("data")
+        if alert is None and (packed := found.text("data_base64", limit=_LONGEST_BASE64)):
+            alert = Fields({"it": _unpacked(packed)}).mapping("it")  # CloudEvents: data that is bytes
         return ("data", [alert]) if alert and "schemaId" in Fields(alert) else None
     for name in _ENVELOPES if not records.is_record(found) else ("records",):  # what else an entry has is its own
         for inside in map(documents.embedded, found.all(name)):
@@ -133,6 +137,13 @@ def _content(row: Row) -> tuple[str, object] | None:
             if name == "data" and isinstance(inside, dict) and (table := _table(inside)):
                 return "data.rows", table
     return ("rows", table) if (table := _table(row)) else None
+
+
+def _unpacked(text: str) -> str:
+    try:
+        return base64.b64decode(text).decode("utf-8-sig", "replace")
+    except ValueError:
+        return ""
 
 
 def _wrapped(row: Row) -> tuple[str, object] | None:

@@ -33,6 +33,8 @@ EXCERPT = 2_000
 """Bytes of a spoiled piece that are kept."""
 _CHUNK = 1 << 16
 _PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")  # gzip; deflate, as HTTP calls zlib
+_TEXT = tuple(bytes((byte,)) for byte in b'{["\xef\xff\xfe\0 \t\r\n')
+"""How text of ours may begin, in any encoding."""
 _MOST_MEMBERS = 1_000
 """gzip files one after the other are one gzip file (RFC 1952)."""
 _WIDE_WITHOUT_MARK = {"utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"}
@@ -70,6 +72,10 @@ def read(body: bytes, known: Known) -> tuple[list[Document], list[Unreadable]]:
     content: bytes | None = body
     if body.startswith(_PACKED):  # no packed record was ever seen; a cheap defence
         content, complaint = _unpack(body)
+        if content and not complaint and content.startswith(_PACKED):  # by the sender, and by what carries it
+            content, complaint = _unpack(content)
+    elif not body.startswith(_TEXT):
+        content = _inflated(body) or body
     spoiled = [Unreadable(complaint, 0, body[:EXCERPT])] if complaint else []
     if not content:
         return [], spoiled or [Unreadable("empty", 0, body[:EXCERPT])]
@@ -144,6 +150,17 @@ def _unpack(body: bytes) -> tuple[bytes | None, str]:
         if not inflater.eof:
             return bytes(content), "gzip that breaks off"
     return bytes(content), "something follows the gzip" if body[start:].strip(b"\0") else ""
+
+
+def _inflated(body: bytes) -> bytes | None:
+    """Deflate without zlib's mark, as some understand `Content-Encoding: deflate`: only where JSON comes out."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = inflater.decompress(body, MOST_UNPACKED + 1)
+    except zlib.error:
+        return None
+    whole = inflater.eof and not inflater.unused_data and len(content) <= MOST_UNPACKED
+    return content if whole and content.lstrip(b" \t\r\n\xef\xbb\xbf")[:1] in {b"{", b"[", b'"'} else None
 
 
 def _decode(body: bytes) -> str:

@@ -7,6 +7,7 @@ are compared without case, all values of a key are kept, and each question takes
 
 from __future__ import annotations
 
+import email.utils
 import functools
 import html
 import re
@@ -133,7 +134,8 @@ def time(value: object) -> datetime | None:
 
     No zone means UTC. Three to seven fraction digits occur. Resource Graph's raw encoding is not documented
     (Microsoft's own queries wrap it in `todatetime(tolong(...))` or compare it as it is): ISO, epoch and .NET ticks
-    are read, and what .NET writes by default: `3/29/2017 3:43:21 PM`, month first, as captures of 2017 show.
+    are read, and what .NET writes by default: `3/29/2017 3:43:21 PM`, month first, as captures of 2017 show; also the
+    date of HTTP, `Wed, 11 Feb 2026 03:04:05 GMT`.
     """
     try:
         found = _number(number) if (number := _as_number(value)) is not None else _written(value)
@@ -161,6 +163,8 @@ def _written(value: object) -> datetime | None:
     if not isinstance(value, str) or len(value) > 64:
         return None
     text = value.strip().upper()
+    if text.endswith(" GMT"):
+        return email.utils.parsedate_to_datetime(text)
     if (match := _INVARIANT.fullmatch(text)) is None:
         return datetime.fromisoformat(text)
     month, day, year, hour, minute, second = (int(part or 0) for part in match.groups()[:6])

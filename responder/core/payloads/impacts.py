@@ -85,7 +85,7 @@ def _of_service(entry: object, status: Status, otherwise: list[str]) -> Iterator
 
 def _status(region: Fields, otherwise: Status) -> Status:
     """REST: status is per service and region, and the newest update (the first) can withdraw one of them."""
-    newest = Fields(next(iter(region.items("updates")), None))
+    newest = Fields(next(iter(region.items("updates", "impactUpdates")), None))
     if any(map(wording.is_false_positive, wording.tags(newest))):
         return Status.RESOLVED
     return wording.STATUSES.get(region.word("status") or "", otherwise)
@@ -95,7 +95,12 @@ def _status(region: Fields, otherwise: Status) -> Status:
 def region_name(name: str | None, id_: str | None = None) -> regions.RegionName | None:
     """The programmatic name, or None for what is no region."""
     name = _GEOGRAPHY.sub("", name or "")
-    found = regions.find(name) or regions.find(id_ or "") or _by_status_page_id(id_ or "")
+    found = (
+        regions.find(name)
+        or regions.find(id_ or "")
+        or regions.find(name.replace("-", " "))
+        or _by_status_page_id(id_ or "")
+    )
     if found:
         return found.name
     for candidate in map(regions.normalise, (id_ or "", name or "")):

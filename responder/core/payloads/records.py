@@ -21,7 +21,11 @@ def is_record(row: Fields) -> bool:
     """An entry says what was done, and of what category or when. PostgreSQL's own logs are records, too."""
     named = "operationName" in row or "operationNameValue" in row
     return named and any(
-        name in row for name in ("category", "resultType", "eventTimestamp", "eventDataId", "properties", "time")
+        name in row
+        for name in (
+            *("category", "categoryValue", "resultType", "eventTimestamp", "eventDataId", "properties", "time"),
+            *("propertiesD", "timeGenerated"),  # Log Analytics
+        )
     )
 
 

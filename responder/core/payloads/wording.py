@@ -53,12 +53,18 @@ EVENT_TYPES = {
 
 _LEVELS = {"information": "informational", "info": "informational", "verbose": "informational"}
 
+_BEFORE = r"[\s\[(\"'*]*(?:(?:updated?|resolved|mitigated|final|new)\b[\s\])\"'*]*[-:|\u2013\u2014]+[\s\[(\"'*]*)?"
+"""What a title may begin with: a bracket, `Resolved - `."""
 _REVIEW = re.compile(
-    r"\s*(?:(?:preliminary|final)\s+)?(?:post[\s-]+incident\s+review|pir\b|rca\b|root\s+cause\s+analysis)",
+    _BEFORE + r"(?:(?:preliminary|final)\s+)?(?:post[\s-]+incident\s+review|pir\b|rca\b|root\s+cause\s+analysis)",
     re.IGNORECASE,
 )
 _POSTGRESQL = re.compile(r"(?<!cosmos db for )\bpostgres(?:ql)?\b", re.IGNORECASE)  # that one is another product
-_WITHDRAWN = re.compile(r"\s*(?:no[\s-]*impact|false[\s-]*positive)\b", re.IGNORECASE)
+_WITHDRAWN = re.compile(
+    # Not `No impact to Storage, but ...`: of two meanings the one that hides no outage.
+    _BEFORE + r"(?:no[\s_-]*impact(?=\s*(?:$|[-:;|.\])\"'*\u2013\u2014]))|false[\s_-]*positive(?![a-z]))",
+    re.IGNORECASE,
+)
 _TEST_TITLE = re.compile(
     r"test from synthetics? service|test\s?action\s?group|test\s?service\s?health\s?alert", re.IGNORECASE
 )
@@ -85,8 +91,9 @@ def level(word: str | None) -> str | None:
 
 
 def tags(body: Fields) -> list[str]:
-    """`eventTags`, as an array or as one string."""
+    """`eventTags`, as an array of words or of objects with a name, or as one string."""
     listed = [*body.items("eventTags"), *body.all("eventTags")]
+    listed += [Fields(tag).text("name", "value", "tag") for tag in listed if isinstance(tag, dict)]
     return [part for tag in listed if isinstance(tag, str) for part in re.split("[,;]", tag[:1_000])]
 
 
