@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -181,39 +181,42 @@ async def azurite() -> AsyncIterator[str]:
     node = shutil.which("node")
     assert AZURITE is not None
     assert node is not None, "azurite needs node"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
-            node, AZURITE, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence", "--silent",
-            "--disableTelemetry", cwd=Path(folder), stdout=asyncio.subprocess.DEVNULL,
+            node, AZURITE, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--silent",
+            "--disableTelemetry", cwd=Path(folder), stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
         try:
+            port = await _port_of(process)
             yield (
                 f"DefaultEndpointsProtocol=http;AccountName={blobs.ACCOUNT};AccountKey={key};"
                 f"BlobEndpoint=http://127.0.0.1:{port}/{blobs.ACCOUNT};"
             )
         finally:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
             await process.wait()
 
 
+async def _port_of(azurite: asyncio.subprocess.Process) -> int:
+    """The port that it has chosen and says: one that we had found free might be somebody else's by now."""
+    assert azurite.stdout is not None
+    async with asyncio.timeout(60):
+        async for line in azurite.stdout:
+            if found := re.search(rb"listens on http://[\d.]+:(\d+)", line):
+                return int(found[1])
+    raise RuntimeError("azurite has ended")
+
+
 async def _make_container(connection_string: str) -> None:
-    """The daemon never makes one, so the test does; again until azurite has started."""
-    from azure.core.exceptions import ServiceRequestError
+    """The daemon never makes one, so the test does."""
     from azure.eventhub.extensions.checkpointstoreblobaio._vendor.storage.blob.aio import ContainerClient
 
     options = {"api_version": "2019-07-07", "retry_total": 0}
     client = ContainerClient.from_connection_string(connection_string, blobs.CONTAINER, **options)
     async with client, asyncio.timeout(60):
-        while True:
-            try:
-                await client.create_container()
-                return
-            except ServiceRequestError:
-                await asyncio.sleep(0.1)
+        await client.create_container()
 
 
 @pytest.mark.azurite
