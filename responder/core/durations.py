@@ -17,11 +17,11 @@ _BLANKS = re.compile(r"(?<!\d)\s+|\s+(?!\d)")
 _SHORTEST, _LONGEST = timedelta(seconds=1), timedelta(days=366)
 
 
-def parse(text: str, *, place: str = "") -> timedelta:
+def parse(text: str, *, place: str = "", longest: timedelta = _LONGEST) -> timedelta:
     """Read `4h`, `90m`, `1h30m`, `45s`, `2d` or ISO 8601 `PT4H`.
 
     Raises:
-        InputError: not a duration, less than a second, or more than a year. A bare number is refused: its unit would
+        InputError: not a duration, less than a second, or more than `longest`. A bare number is refused: its unit would
             be a guess.
     """
     squeezed = _BLANKS.sub("", text).lower()
@@ -34,10 +34,10 @@ def parse(text: str, *, place: str = "") -> timedelta:
             place=place,
         )
     seconds = sum(float(value) * _UNITS[unit] for unit, value in match.groupdict().items() if value)
-    if not _SHORTEST.total_seconds() <= seconds <= _LONGEST.total_seconds():
+    if not _SHORTEST.total_seconds() <= seconds <= longest.total_seconds():
         raise errors.InputError(
             "duration.out-of-range",
-            f"{text[:40]!r} is not between one second and one year.",
+            f"{text[:40]!r} is not between one second and {'one year' if longest == _LONGEST else show(longest)}.",
             remedy="Declare what can really be borne.",
             place=place,
         )

@@ -15,16 +15,18 @@ import pydantic
 from responder.core import durations, errors, regions
 
 
-def _duration(value: Any) -> Any:
+def _duration(value: Any, longest: timedelta = timedelta(days=366)) -> Any:
     if not isinstance(value, str):
         raise ValueError("write a duration with its unit, like 15m, 4h or PT4H")
     try:
-        return durations.parse(value)
+        return durations.parse(value, longest=longest)
     except errors.InputError as error:
         raise ValueError(f"{error.message} {error.remedy}") from error
 
 
 Duration = Annotated[timedelta, pydantic.BeforeValidator(_duration)]
+Years = Annotated[timedelta, pydantic.BeforeValidator(lambda value: _duration(value, timedelta(days=36_525)))]
+"""A duration that may be longer than a year: what is kept for auditors."""
 
 
 def _region(name: str) -> str:

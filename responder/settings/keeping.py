@@ -22,9 +22,9 @@ def _longer_than_news_comes(value: timedelta | None) -> timedelta | None:
     return value
 
 
-Kept = Annotated[fields.Duration | None, pydantic.AfterValidator(_long_enough)]
+Kept = Annotated[fields.Years | None, pydantic.AfterValidator(_long_enough)]
 
-KeptLong = Annotated[fields.Duration | None, pydantic.AfterValidator(_longer_than_news_comes)]
+KeptLong = Annotated[fields.Years | None, pydantic.AfterValidator(_longer_than_news_comes)]
 
 
 class Retention(fields.Part):

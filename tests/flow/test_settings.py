@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pydantic
 import pytest
 
 from responder import settings
@@ -325,3 +326,11 @@ def test_without_an_rto_nothing_is_declared(load: Load):
 def test_settings_do_not_change_once_they_are_read():
     with pytest.raises(ValueError, match="frozen"):
         settings.Settings().web.port = 1  # type: ignore[misc]
+
+
+def test_what_auditors_ask_for_may_be_kept_for_years_and_not_for_less_than_news_takes() -> None:
+    kept = settings.Settings.model_validate({"retention": {"runs": "1095d", "outages": None}}).retention
+    assert (kept.runs, kept.outages) == (timedelta(days=1095), None)
+    assert settings.Settings().retention.runs == timedelta(days=400)
+    with pytest.raises(pydantic.ValidationError, match="90 days at least"):
+        settings.Settings.model_validate({"retention": {"outages": "30d"}})
