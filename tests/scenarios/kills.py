@@ -34,6 +34,8 @@ from tests.scenarios import night as nights
 PROJECT = Path(__file__).parents[2]
 EACH_ALONE = os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz"
 """Every moment has a course of its own, in which nobody dies at another."""
+PATIENCE = 7200 if EACH_ALONE else 1800
+"""Seconds, for one course on a busy machine. The mark of a test is stronger than `--timeout`."""
 APART = 8
 """Moments between two deaths in one course: the next one comes some writes after the one before was outlived."""
 _KILLED = -9

@@ -10,7 +10,7 @@ from tests.scenarios import courses, kills
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(kills.PATIENCE)
 @pytest.mark.parametrize("course", courses.RETURNING.values(), ids=courses.RETURNING)
 async def test_killed_at_any_write_of_a_step_it_ends_the_same_and_nothing_is_done_twice(
     course: courses.Course, memory: Path, mother: kills.Mother, databases: kills.Databases
