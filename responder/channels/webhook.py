@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import aiohttp
 
 from responder import channels
 from responder.core import announcements
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""No header may hold one of these: https://www.rfc-editor.org/rfc/rfc9110#section-5.5"""
 
 
 class WebhookChannel:
@@ -30,12 +34,14 @@ class WebhookChannel:
             async with self._session.post(
                 self._url,
                 json=_body(announcement),
-                headers={"Idempotency-Key": announcement.key},
+                headers={"Idempotency-Key": _UNSENDABLE.sub("?", announcement.key)},
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError) as error:
             raise channels.ChannelError(f"no answer ({type(error).__name__})", permanent=False) from None
+        except ValueError:  # its words may hold the URL; and one that cannot be sent must not hold up the others
+            raise channels.ChannelError("it cannot be sent", permanent=True) from None
         if status >= 300:
             permanent = 300 <= status < 500 and status not in (408, 429)
             raise channels.ChannelError(f"answered {status}", permanent=permanent)

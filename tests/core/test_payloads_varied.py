@@ -287,3 +287,9 @@ def test_an_object_too_wide_is_survived_wherever_it_stands(name: str) -> None:
 )
 def test_an_envelope_too_wide_is_set_apart(name: str, spoil: Callable[[Any], str]) -> None:
     survives(spoil({name: copy.copy(WIDE), "alertContext": {}}).encode())
+
+
+@pytest.mark.parametrize("odd", ["QX7T\n2B8", " QX7T\r\n2B8 ", "QX7T\t \n2B8\0"])
+def test_an_id_is_one_line_whatever_was_sent(odd: str):
+    """It becomes part of the names of runs, of headers and of tags."""
+    assert one(incident(trackingId=odd)).tracking_id == "QX7T 2B8"

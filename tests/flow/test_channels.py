@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,13 @@ async def failure(channel: webhook.WebhookChannel) -> channels.ChannelError:
     assert TOKEN not in said
     assert "127.0.0.1" not in said
     return raised.value
+
+
+@pytest.mark.parametrize("key", ["a\nb", "a\r\nX-Other: b", "a\0b", "a\x7fb", "a\ud800b"])
+async def test_a_key_that_no_header_can_hold_is_no_reason_not_to_tell(receiver: Receiver, way: Any, key: str):
+    await way(f"{receiver.base}/hook").deliver(replace(samples.announcement("a"), key=key))
+
+    assert [(path, sent[0], sent[-1]) for path, sent, _ in receiver.got] == [("/hook", "a", "b")]
 
 
 async def test_an_announcement_is_posted_as_json_with_its_key(receiver: Receiver, way: Any):

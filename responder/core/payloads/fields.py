@@ -116,8 +116,17 @@ def _fold_short(key: str) -> str:
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
+_NAME = 200
+"""Characters. What is no longer than that is a name or an id: it goes into names of runs, headers and tags."""
+
+
 def clean(text: str, limit: int) -> str:
-    """Text that can be printed and stored: no NUL (PostgreSQL refuses it), no lone surrogates (UTF-8 does)."""
+    """Text that can be printed and stored: no NUL (PostgreSQL refuses it), no lone surrogates (UTF-8 does).
+
+    Names and ids are one line: a header that holds a line end is not sent, whatever it is about.
+    """
+    if limit <= _NAME:
+        text = " ".join(text[: 2 * limit].split())
     return _UNSTORABLE.sub("", text[: limit + 1]).encode("utf-8", "replace").decode()[:limit].strip()
 
 
