@@ -20,7 +20,6 @@ from responder.core import (
     durations,
     errors,
     runs,
-    tolerances,
 )
 
 NOBODY = "responder (nobody answered)"
@@ -28,12 +27,11 @@ NOBODY = "responder (nobody answered)"
 
 
 class Default(StrEnum):
-    """What a silence leads to, as the organisation has declared."""
+    """What a silence leads to, as the organisation has declared. Never to a yes: what is asked about although an owner
+    declared that none is needed (a suspicion, an outage that is over, a loss beyond the RPO) takes a human."""
 
     WAIT = "wait"
     DECLINE = "decline"
-    YES = "yes"
-    """Only where the owner declared outage-cutover=auto, and never for a loss beyond the RPO."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +80,10 @@ class Ask:
 
 def price(decision: decisions.Decision, facts: decisions.Facts, policy: Policy) -> Price:
     """The price of cutting over as it is now."""
-    return priced(decision, facts.copy, facts.tolerance, policy)
+    return priced(decision, facts.copy, policy)
 
 
-def priced(
-    decision: decisions.Decision, copy: copies.Copy, tolerance: tolerances.Tolerance, policy: Policy
-) -> Price:  # fmt: skip
+def priced(decision: decisions.Decision, copy: copies.Copy, policy: Policy) -> Price:
     """The same, by what of the facts it takes."""
     outlook = decision.outlook
     return Price(
@@ -99,14 +95,8 @@ def priced(
         p_meet_rto=outlook.p_meet_rto if outlook else None,
         p_meet_rto_waiting=outlook.p_meet_rto_waiting if outlook else None,
         answer_by=decision.must_serve_by - policy.takes if decision.must_serve_by else None,
-        default=default_of(policy, tolerance),
+        default=policy.default,
     )
-
-
-def default_of(policy: Policy, tolerance: tolerances.Tolerance) -> Default:
-    """What a silence leads to for one server: a yes only where its owner declared that it needs none."""
-    needs_none = tolerance.declared and tolerance.cutover is tolerances.Cutover.AUTO
-    return Default.WAIT if policy.default is Default.YES and not needs_none else policy.default
 
 
 def asked(known: Ask | None, run: runs.Run, shown: Price, policy: Policy, now: datetime) -> Ask | None:
@@ -138,21 +128,13 @@ def settled(known: Ask, at: datetime) -> Ask:
     return replace(known, settled_at=at)
 
 
-def still(known: Ask, policy: Policy, tolerance: tolerances.Tolerance) -> Ask:
-    """The question as its default counts now: a yes that was declared when it was put, and is not any more, is none."""
-    if known.price.default is not Default.YES or default_of(policy, tolerance) is Default.YES:
-        return known
-    return replace(known, price=replace(known.price, default=Default.WAIT))
-
-
 def declared(known: Ask, now: datetime) -> runs.Signal | None:
-    """What is said to the run when nobody has; None: it is held on. A yes signs for no loss beyond the RPO."""
+    """What is said to the run when nobody has; None: it is held on."""
     if known.price.default is Default.WAIT:
         return None
-    topic = runs.Topic.DECLINE if known.price.default is Default.DECLINE else runs.Topic.APPROVE
     payload = {"reason": f"declared default at expiry ({known.price.default})", **bound(known.price)}
     key = f"default/{known.number}"
-    return runs.Signal(run_id=known.run_id, topic=topic, by=NOBODY, at=now, payload=payload, key=key)
+    return runs.Signal(run_id=known.run_id, topic=runs.Topic.DECLINE, by=NOBODY, at=now, payload=payload, key=key)
 
 
 def bound(shown: Price) -> dict[str, object]:
@@ -215,7 +197,6 @@ def consent(signals: Sequence[runs.Signal], *, requester: str) -> cutovers.Conse
         loss_accepted=_signed_for(yes, requester),
         copy=str(copy) if copy else None,
         loss_shown=timedelta(seconds=float(shown)) if shown is not None else None,
-        silent=newest.by == NOBODY,
     )
 
 
@@ -260,8 +241,6 @@ def lapsed(known: Ask, facts: decisions.Facts, now: datetime) -> announcements.A
     done = {
         Default.WAIT: f"It is held on, as declared, and {name} stays down. A yes still counts.",
         Default.DECLINE: "It counts as a no, as declared. The copy is kept until the region is back.",
-        Default.YES: "Its owner declared outage-cutover=auto, so it counts as a yes, as declared; for no loss beyond "
-        "the RPO.",
     }[known.price.default]
     return announcements.Announcement(
         key=f"{known.run_id}/approval/{known.number}/expired",
@@ -285,7 +264,6 @@ def silence(default: Default) -> str:
     return {
         Default.WAIT: "it is held: nothing is lost, and it stays down until its region returns",
         Default.DECLINE: "it counts as a no",
-        Default.YES: "it counts as a yes, as its owner declared",
     }[default]
 
 

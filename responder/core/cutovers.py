@@ -30,9 +30,6 @@ class Consent:
     """The loss they were shown. Grown since, their yes does not count any more. None: not noted."""
     held: bool = False
     """They said hold: not before they, or somebody else, says approve or go-now."""
-    silent: bool = False
-    """Nobody said it: the declared default of a silence. It stands for no owner who wants to be asked by
-    now, or whose declaration cannot be read any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +97,7 @@ def _needs_a_human(request: Request) -> Iterator[Refusal]:
             else "Nobody knows how much (who wants it signs for a day)"
         )
         yield _refuse("loss", loss=up_to, allowed=allowed)
-    needs_none = request.tolerance.declared and request.tolerance.cutover is tolerances.Cutover.AUTO
-    consent = request.consent
-    if consent is not None and consent.granted and not outgrown and (needs_none or not consent.silent):
+    if request.consent is not None and request.consent.granted and not outgrown:
         return
     yield from _unsigned(request)
 

@@ -86,7 +86,7 @@ def of(known: Facts, policy: approvals.Policy) -> Question | None:
     price = None
     if known.decision is not None:
         copy = runs.copy_of(run, known.records)
-        price = approvals.priced(known.decision, copy, known.tolerance, policy)
+        price = approvals.priced(known.decision, copy, policy)
     if decided_at is not None and _answers(consent, price, known.tolerance) and consent.at >= decided_at:
         return None  # the decision that hears of it is not taken yet
     beyond = _beyond(price, known.tolerance)

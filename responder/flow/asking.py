@@ -41,7 +41,6 @@ async def ask(store: stores.Store, lacking: Sequence[Lacking], policy: approvals
             new.append(question)
             news.append(approvals.wanted(question, one.decision, one.facts))
         elif before is not None and approvals.expired(before, now) and not _answered(one.facts):
-            before = approvals.still(before, policy, one.facts.tolerance)
             over.append(before)
             told.append(approvals.lapsed(before, one.facts, now))
             word = approvals.declared(before, now)

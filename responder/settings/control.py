@@ -53,6 +53,5 @@ class Approvals(fields.Part):
     expires: fields.Duration = pydantic.Field(default=timedelta(hours=4), gt=timedelta(0))
     """How long a question stands before `default` is taken. Four hours: somebody who sleeps is woken within that."""
     default: approvals.Default = approvals.Default.WAIT
-    """What happens when nobody answers: `wait` (held on), `decline` (counts as a no), or `yes`. The last only for
-    servers whose owner declared outage-cutover=auto, only within their RPO, and announced with the question. Wait:
-    nothing is lost by it."""
+    """What happens when nobody answers: `wait` (held on) or `decline` (counts as a no). Never a yes. Wait: nothing is
+    lost by it, and a late yes still counts."""

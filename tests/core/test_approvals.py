@@ -162,47 +162,8 @@ def test_it_is_asked_again_when_the_price_has_risen(price: approvals.Price, agai
     assert question is None or question.number == 2
 
 
-@pytest.mark.parametrize(
-    ("default", "cutover", "counts"),
-    [
-        (Default.WAIT, tolerances.Cutover.AUTO, Default.WAIT),
-        (Default.DECLINE, tolerances.Cutover.ASK, Default.DECLINE),
-        (Default.YES, tolerances.Cutover.AUTO, Default.YES),
-        (Default.YES, tolerances.Cutover.ASK, Default.WAIT),
-        (Default.YES, tolerances.Cutover.NEVER, Default.WAIT),
-    ],
-)
-def test_a_silence_is_a_yes_only_where_the_owner_declared_that_none_is_needed(
-    default: Default, cutover: tolerances.Cutover, counts: Default
-):
-    tolerance, policy = cases.tolerance(12, 1, cutover=cutover), approvals.Policy(default=default)
-    assert approvals.default_of(policy, tolerance) is counts
-    unreadable = approvals.default_of(policy, replace(tolerance, problems=("?",)))
-    assert unreadable is (Default.WAIT if default is Default.YES else default)
-
-
-def test_a_yes_by_default_is_known_as_one():
-    by_default = given(yes(approvals.NOBODY))
-    by_ana = given(yes(approvals.NOBODY), yes("ana"))
-    assert (by_default and by_default.silent, by_ana and by_ana.silent) == (True, False)
-
-
-@pytest.mark.parametrize(
-    ("put", "now", "cutover", "counts"),
-    [
-        (Default.YES, Default.YES, tolerances.Cutover.AUTO, Default.YES),
-        (Default.YES, Default.YES, tolerances.Cutover.ASK, Default.WAIT),
-        (Default.YES, Default.WAIT, tolerances.Cutover.AUTO, Default.WAIT),
-        (Default.DECLINE, Default.WAIT, tolerances.Cutover.AUTO, Default.DECLINE),
-        (Default.WAIT, Default.YES, tolerances.Cutover.AUTO, Default.WAIT),
-    ],
-)
-def test_a_yes_that_was_declared_and_is_not_any_more_is_none(
-    put: Default, now: Default, cutover: tolerances.Cutover, counts: Default
-):
-    known = ask(shown(default=put))
-    after = approvals.still(known, approvals.Policy(default=now), cases.tolerance(12, 1, cutover=cutover))
-    assert after == replace(known, price=replace(known.price, default=counts))
+def test_no_silence_can_be_declared_to_be_a_yes():
+    assert set(Default) == {Default.WAIT, Default.DECLINE}
 
 
 def test_a_declared_default_is_taken_once_when_the_time_is_over():
@@ -213,9 +174,7 @@ def test_a_declared_default_is_taken_once_when_the_time_is_over():
     assert not approvals.expired(None, at(99))
 
 
-@pytest.mark.parametrize(
-    ("default", "topic"), [(Default.WAIT, None), (Default.DECLINE, Topic.DECLINE), (Default.YES, Topic.APPROVE)]
-)
+@pytest.mark.parametrize(("default", "topic"), [(Default.WAIT, None), (Default.DECLINE, Topic.DECLINE)])
 def test_a_declared_default_is_a_word_under_its_own_name_and_signs_for_no_loss(default: Default, topic: Topic | None):
     said = approvals.declared(ask(shown(default=default)), at(15))
     assert (said.topic if said else None) is topic

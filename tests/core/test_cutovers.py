@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -144,19 +143,3 @@ def test_nothing_is_cut_over_without_proof_and_a_declared_or_a_signed_yes(found:
 def test_where_no_consent_is_missing_no_human_could_help(found: cutovers.Request):
     if not cutovers.consent_missing(found):
         assert not any(refusal.signable for refusal in cutovers.refusals(found))
-
-
-@pytest.mark.parametrize(
-    ("tolerance", "refused"),
-    [
-        pytest.param(cases.tolerance(), [], id="none is needed"),
-        pytest.param(cases.tolerance(cutover=Cutover.ASK), ["cutover.ask"], id="the owner wants to be asked by now"),
-        pytest.param(cases.tolerance(problems=("?",)), ["cutover.undeclared"], id="and cannot be understood any more"),
-    ],
-)
-def test_a_silence_is_a_yes_only_for_who_declared_that_none_is_needed(
-    tolerance: tolerances.Tolerance, refused: list[str]
-):
-    silent = replace(cases.yes(), silent=True)
-    assert ids(request(tolerance=tolerance, consent=silent, concern=outages.Concern.NAMED)) == refused
-    assert ids(request(tolerance=tolerance, consent=cases.yes())) == []

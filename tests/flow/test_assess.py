@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from responder import playbook_files, steps
-from responder.core import approvals, decisions, playbooks, runs, servers, tolerances
-from responder.flow import asking, assess, wakes
+from responder.core import decisions, playbooks, runs, servers, tolerances
+from responder.flow import assess, wakes
 from responder.store import sqlite
 from tests.core import cases
 
@@ -62,31 +62,3 @@ async def test_a_run_of_a_humans_that_is_in_the_way_of_a_copy_is_told_once(
         await stage.turn(NOW)
     assert [row["announcement"].kind for row in await store.outbox.list()] == told
     assert [one.id for one in await store.runs.list()] == [run.id]
-
-
-@pytest.mark.parametrize(
-    ("cutover", "said"), [(tolerances.Cutover.AUTO, [runs.Topic.APPROVE]), (tolerances.Cutover.ASK, [])]
-)
-async def test_a_silence_is_no_yes_when_the_owner_wants_to_be_asked_by_now(
-    store: sqlite.Store, cutover: tolerances.Cutover, said: list[runs.Topic]
-):
-    """The question was put while the owner had declared that a silence may be a yes."""
-    server = cases.server(tags=TAGS)
-    facts = cases.facts(NOW, server=server, copy=cases.ready(), tolerance=cases.tolerance(4, 1, cutover=cutover))
-    run = runs.new(
-        id_=runs.RunId("r"),
-        server=server,
-        outage_id=None,
-        playbook=playbook_files.load_all(None, steps.KINDS)["geo-restore"],
-        params={},
-        by="responder",
-        now=cases.BEGAN,
-    )
-    await store.runs.submit(run)
-    lacking = asking.Lacking(run=run, decision=decisions.decide(facts, cases.POLICY, NOW), facts=facts)
-    policy = approvals.Policy(default=approvals.Default.YES)
-    shown = dataclasses.replace(approvals.price(lacking.decision, facts, policy), default=approvals.Default.YES)
-    before = approvals.Ask(run_id=run.id, number=1, asked_at=cases.at(1), expires_at=cases.at(5), price=shown)
-    await store.asks.put([before], [])
-    await asking.ask(store, [lacking], policy, NOW)
-    assert [word.topic for word in await store.runs.signals(run.id)] == said
