@@ -13,7 +13,7 @@ from responder.azure import clients, endpoints, event_hub
 from responder.azure import errors as meanings
 from responder.core import errors
 
-LATE = {"budgets", "pipelines", "hub_clients", "hub_wire", "managed_identity"}
+LATE = {"budgets", "pipelines", "hub_clients", "hub_rounds", "hub_wire", "managed_identity"}
 """Written against SDK classes, and imported where they are used."""
 
 

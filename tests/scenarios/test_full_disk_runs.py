@@ -83,7 +83,7 @@ async def test_a_write_refused_anywhere_is_made_up_for_and_no_effect_is_done_twi
 
     assert run.state is runs.State.DONE, run.why
     assert refused[0] > 10
-    assert [(e.method, e.detail) for e in night.writes()] == [("PUT", "GeoRestore"), ("PUT", "")]
+    assert [(e.method, e.detail) for e in night.writes()] == [("PUT", "GeoRestore"), ("PUT", ""), ("PATCH", "")]
     (copy,) = night.copies()
     assert night.record() == copy.fqdn
     keys = collections.Counter(announcement.key for announcement in await night.told())
