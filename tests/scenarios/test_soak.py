@@ -52,7 +52,7 @@ def database() -> Iterator[postgresql_server.Server]:
 def books() -> dict[str, str]:
     """Which playbook each server's run carries out."""
     playbooks = list(COURSES)
-    return {courses.name_of(number): playbooks[number % len(playbooks)] for number in range(RUNS)}
+    return {kills.name_of(number): playbooks[number % len(playbooks)] for number in range(RUNS)}
 
 
 @dataclass(kw_only=True)
