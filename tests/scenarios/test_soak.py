@@ -123,6 +123,16 @@ class Crew:
     def lines(self) -> list[str]:
         return (self.folder / "lines").read_text().splitlines()
 
+    async def tell(self, store: stores.Store) -> None:
+        """What pytest shows where a test failed: who lives, who is registered, and what they said last."""
+        stopped = self.stopped.pid if self.stopped else None
+        print("stopped:", stopped, "alive:", [(each.pid, each.exitcode) for each in self.alive])
+        with contextlib.suppress(errors.StoreError):
+            print(*await store.register.list(), sep="\n")
+            print(*((run.id, run.state, run.step, run.wake_at) for run in await store.runs.list(active_only=True)))
+        log = self.folder / "log"
+        print(*(log.read_text().splitlines()[-80:] if log.exists() else ()), sep="\n")
+
     async def dismiss(self) -> None:
         for process in self.alive:
             process.kill()
@@ -251,6 +261,9 @@ async def performed(
             assert Counter(crew.lines()) == {
                 f"line-{number:02}/s{step:02}": 1 for number in range(LINES) for step in range(KILLS)
             }
+        except BaseException:
+            await crew.tell(store)
+            raise
         finally:
             await crew.dismiss()
             await store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass, field
 from urllib import parse
 
@@ -22,6 +23,8 @@ class Place:
     schema: str = "responder"
     password: str | None = field(default=None, repr=False)
     """Instead of one in the URL."""
+    process: str = field(default_factory=lambda: uuid.uuid4().hex[:12], compare=False)
+    """Twelve letters for whoever opened it: in the names of its connections, and the beginning of its instance's id."""
 
     @property
     def name(self) -> str:

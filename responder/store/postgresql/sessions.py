@@ -74,7 +74,7 @@ class Session:
         """
         self._place = place
         self._settings = {
-            "application_name": f"responder {purpose}",
+            "application_name": f"responder {purpose} {place.process}",
             "search_path": f'"{place.schema}"',
             "timezone": "UTC",
             "idle_in_transaction_session_timeout": milliseconds(_IDLE),

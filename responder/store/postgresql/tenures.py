@@ -32,6 +32,15 @@ from responder.store.postgresql import failures, places, sessions, transactions
 T = TypeVar("T")
 
 _GATHER = 0.03  # seconds
+_DISCONNECT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND application_name LIKE 'responder %'
+        AND RIGHT(application_name, 12) IN (SELECT LEFT(id, 12) FROM instances WHERE lease_until <= :now)
+        AND RIGHT(application_name, 12) NOT IN (SELECT LEFT(id, 12) FROM instances WHERE lease_until > :now)
+"""
+"""Ends the connections of processes whose lease has run out and who have not come back under another name. One that is
+frozen between preparing a statement and executing it holds what it has locked for as long as it is frozen: before
+PostgreSQL 17 no time-out of the server ends a transaction that waits for the rest of a statement's messages."""
 
 _log = structlog.get_logger(__name__)
 
@@ -146,7 +155,7 @@ class Tenure:
         self._session.close()
 
     def _enter(self) -> None:
-        began, fresh = clock.ticks(), uuid.uuid4().hex
+        began, fresh = clock.ticks(), self._where.process + uuid.uuid4().hex[len(self._where.process) :]
         about = f"pid {os.getpid()} on {socket.gethostname()}, responder {responder.__version__}"
         self._session.listen(self._where.schema, self._heard)
         self._do(lambda c: instances.join(c, fresh, about, self._timing.lease, daemon=self._daemon))
@@ -175,6 +184,7 @@ class Tenure:
         self._session.listen(self._where.schema, self._heard)  # anew, after a lost connection
         dead = self._session.execute("SELECT 1 FROM instances WHERE lease_until <= ?", (self._session.now(),))
         if dead.fetchall():
+            self._session.execute(_DISCONNECT, {"now": self._session.now()})
             swept = self._unless_held(instances.sweep) or []
             if swept:
                 _log.warning("instance.dead", instances=swept)
