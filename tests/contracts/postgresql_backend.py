@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +34,8 @@ class Backend:
         self._opened: list[stores.Store] = []
 
     async def open(self, timing: tenures.Timing = TIMING) -> stores.Store:
-        store = await postgresql.open_store(self.place, role=stores.Role.DAEMON, timing=timing)
+        place = dataclasses.replace(self.place, process=uuid.uuid4().hex[:12])  # each as from a process of its own
+        store = await postgresql.open_store(place, role=stores.Role.DAEMON, timing=timing)
         self._opened.append(store)
         return store
 

@@ -243,6 +243,21 @@ async def test_what_a_frozen_process_holds_costs_no_living_instance_its_lease(
     assert (other.tenure.id, other.runs.ours(taken)) == (name, True)
 
 
+async def test_what_a_frozen_process_holds_is_let_go_of_with_its_lease(
+    backend: postgresql_backend.Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No time-out of the server ends a transaction that waits for the rest of a statement's messages.
+    monkeypatch.setattr(sessions, "_IDLE", timedelta(minutes=5))
+    one, other = await backend.open(SHORT), await backend.open(SHORT)
+    held = await claimed(one, "a")
+
+    async with hanging(one, lambda c: run_rows.write(c, held, None, samples.NOON, leave=False)):
+        freeze(one)
+        taken = await until(lambda: other.runs.claim(samples.NOON, only=held.id))
+
+    assert other.runs.ours(taken)
+
+
 async def test_an_instance_cut_off_from_the_database_stops_to_begin_effects(
     backend: postgresql_backend.Backend,
 ) -> None:
