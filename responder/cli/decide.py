@@ -169,11 +169,11 @@ def _outages(file: Path, at: datetime) -> dict[regions.RegionName, outages.Outag
         ) from error
     stories: dict[str, tuple[chronicles.Chronicle, dict[regions.RegionName, outages.Outage]]] = {}
     for event in parsed.events:
-        heard = chronicles.Heard(event, min(event.updated_at or at, at))
-        story, known = stories.get((event.tracking_id or "").upper(), (chronicles.Chronicle(), {}))
-        story = story.told([heard])
-        known |= chronicles.retold(story, heard, known)
-        stories[(event.tracking_id or "").upper()] = story, known
+        tracking_id = (event.tracking_id or "").upper()
+        story, known = stories.get(tracking_id, (chronicles.Chronicle(), {}))
+        news = chronicles.Heard(event, min(event.updated_at or at, at))
+        story, changed = chronicles.continued(story, news, known)
+        stories[tracking_id] = story, {**known, **changed}
     found: dict[regions.RegionName, outages.Outage] = {}
     for _, known in stories.values():
         found |= {region: outage for region, outage in known.items() if region not in found or outage.active}

@@ -123,6 +123,18 @@ class Chronicle:
         return Chronicle(tuple(ordered), tuple(states))
 
 
+def continued(
+    chronicle: Chronicle, news: Heard, known: Outages
+) -> tuple[Chronicle, dict[regions.RegionName, outages.Outage]]:
+    """The story with one event more, and the outages that it changes.
+
+    Args:
+        known: the outages as they stand without it.
+    """
+    story = chronicle.told([news])
+    return story, retold(story, news, known)
+
+
 def retold(chronicle: Chronicle, last: Heard, known: Outages) -> dict[regions.RegionName, outages.Outage]:
     """The outages that the event which came last changes, the whole story told in order.
 

@@ -111,11 +111,10 @@ def _outages(recording: Recording) -> list[tuple[datetime, outages.Outage]]:
     known: dict[regions.RegionName, outages.Outage] = {}
     chronicle, found = chronicles.Chronicle(), []
     for news in recording.news:
-        heard = chronicles.Heard(news.event, news.at)
-        chronicle = chronicle.told([heard])
-        known |= chronicles.retold(chronicle, heard, known)
+        chronicle, changed = chronicles.continued(chronicle, chronicles.Heard(news.event, news.at), known)
+        known |= changed
         if recording.outage.region in known:
-            found.append((heard.at, known[recording.outage.region]))
+            found.append((news.at, known[recording.outage.region]))
     return found
 
 

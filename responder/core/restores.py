@@ -111,7 +111,7 @@ Progress = InProgress | Succeeded | OperationFailed | Lost
 """How far a long-running operation has come."""
 
 
-def thrown_away(tags: Mapping[str, str]) -> bool:
+def unused_copy(tags: Mapping[str, str]) -> bool:
     """Whether this is a copy of ours that nobody uses. One that took its source's place is a server like others."""
     return tags.get(CREATED_BY_TAG) == CREATED_BY and INSTEAD_TAG not in tags
 

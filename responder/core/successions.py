@@ -6,7 +6,7 @@ next outage must not restore it: that would send applications to a copy of the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +50,12 @@ class Withdrawn:
     run: runs.RunId
 
 
+def tells(run: runs.Run, record: runs.StepRecord) -> bool:
+    """Whether a record may say anything about who is the live one; if not, nobody need read the run's others."""
+    step = run.playbook.step(record.id)
+    return step is not None and step.kind in _TELLING and record.state is runs.StepState.DONE
+
+
 def told(run: runs.Run, records: Mapping[str, runs.StepRecord], record: runs.StepRecord, at: datetime) -> (
     Succession | Withdrawn | None
 ):  # fmt: skip
@@ -60,7 +66,7 @@ def told(run: runs.Run, records: Mapping[str, runs.StepRecord], record: runs.Ste
         at: the time of writing, where the record has none.
     """
     step = run.playbook.step(record.id)
-    if step is None or record.state is not runs.StepState.DONE:
+    if step is None or not tells(run, record):
         return None
     output, since = record.output, record.ended_at or at
     verdict, other = output.get("verdict"), output.get("copy")
@@ -79,8 +85,14 @@ def told(run: runs.Run, records: Mapping[str, runs.StepRecord], record: runs.Ste
     return Succession(server=run.server_id, by=by, run=run.id, since=_when(output) or since, recovery_point=point)
 
 
+_TELLING = frozenset({"cut_over", "promote_replica", "hold", "take_back"})
 _SENT = frozenset({("cut_over", "cut-over"), ("promote_replica", "promoted")})
 """After a promotion the old server is behind, whether or not the record could be pointed."""
+
+
+def standing(known: Iterable[Succession]) -> Succession | None:
+    """The first of these that has not ended: what is live instead. None: the server itself is."""
+    return next((one for one in known if one.ended_at is None), None)
 
 
 def takes_place(run: runs.Run) -> bool:

@@ -81,7 +81,7 @@ class Capture:
         return [id_ for _, id_ in sorted(due)]
 
     def _wanted(self, server: servers.Server) -> bool:
-        return not restores.thrown_away(server.tags) and tolerances.read(server.tags, defaults=self._defaults).declared
+        return not restores.unused_copy(server.tags) and tolerances.read(server.tags, defaults=self._defaults).declared
 
 
 def _well(health: evidence.Health | None) -> bool:

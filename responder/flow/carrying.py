@@ -317,7 +317,7 @@ class Carrying:
                 return told.left(run, {**records, step.id: replace(record, saved=saved)})
             case runs.Done():
                 return f"{told.left(run, records)}; {step.id} was carried out"
-            case runs.NotStarted() if not record.saved.keys() & {"token", "adopted"}:
+            case runs.NotStarted() if not record.taken:
                 return told.left(run, {id_: one for id_, one in records.items() if id_ != step.id})
         return told.left(run, records)
 

@@ -25,6 +25,7 @@ from responder.core import (
     runs,
     servers,
     services,
+    successions,
     tolerances,
     urgency,
     ways,
@@ -208,7 +209,7 @@ async def gather(
                     offer=beside.offer(server),
                     consent=consent,
                     witness=said.get(server.id),
-                    superseded=next((one for one in told if one.ended_at is None), None),
+                    superseded=successions.standing(told),
                 )
             )
             await rest.breathe()

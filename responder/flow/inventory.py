@@ -92,5 +92,5 @@ def gone(known: Sequence[servers.Server], listed: Sequence[servers.Server], now:
         for server in known
         if listed
         and server.id not in seen
-        and (restores.thrown_away(server.tags) or (server.seen_at is not None and now - server.seen_at > _FORGET_AFTER))
+        and (restores.unused_copy(server.tags) or (server.seen_at is not None and now - server.seen_at > _FORGET_AFTER))
     ]

@@ -96,7 +96,7 @@ class Offering:
 
 
 def _wanted(estate: estates.Estate) -> Mapping[offers.Place, frozenset[regions.RegionName]]:
-    return offers.wanted(server for server in estate if not restores.thrown_away(server.tags))
+    return offers.wanted(server for server in estate if not restores.unused_copy(server.tags))
 
 
 _NEVER = datetime.fromisoformat("0001-01-01T00:00:00+00:00")

@@ -142,8 +142,7 @@ class Reading:
         tracking_id = event.tracking_id.upper()
         known = await self._known(tracking_id, changed)
         story = told[tracking_id] if tracking_id in told else await self._shelf.story(tracking_id)
-        story = story.told([heard])
-        after_all = chronicles.retold(story, heard, known)
+        story, after_all = chronicles.continued(story, heard, known)
         unknown = {after.id for region, after in after_all.items() if region not in known}
         gone = await self._store.pruning.gone(unknown) if unknown else set()
         after_it: Changed = {}

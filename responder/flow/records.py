@@ -53,7 +53,7 @@ class Records:
     async def superseded(self, server_id: servers.ServerId) -> successions.Succession | None:
         """What took its place, if it is not the live server."""
         told = (await self._store.successions.of([server_id])).get(server_id, [])
-        return next((one for one in told if one.ended_at is None), None)
+        return successions.standing(told)
 
     async def captured(self, server_id: servers.ServerId) -> configurations.Captured | None:
         """Its configuration as it was while it was healthy; None: never captured."""

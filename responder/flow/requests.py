@@ -88,7 +88,7 @@ async def planned(
 async def _refuse_superseded(store: sqlite.Store, run: runs.Run) -> None:
     """Nothing may take the place of a server that is not the live one: applications would get its old rows."""
     told = (await store.successions.of([run.server_id])).get(run.server_id, ())
-    standing = next((one for one in told if one.ended_at is None and one.run != run.id), None)
+    standing = successions.standing(one for one in told if one.run != run.id)
     if standing is not None and successions.takes_place(run):
         text = f"Applications do not run on it any more. {standing.sentence()}."
         remedy = f"Did you mean {standing.by_name}? To look at old rows: point-in-time-restore, without cutover."

@@ -56,7 +56,7 @@ class Retention:
         return gone
 
     async def _all(self, kind: retention.Kind, before: datetime) -> int:
-        batch = min(_BATCH, _RUNS_AT_ONCE) if kind is retention.Kind.RUNS else _BATCH
+        batch = _RUNS_AT_ONCE if kind is retention.Kind.RUNS else _BATCH
         deleted = last = await self._store.delete(kind, before, batch)
         while last == batch:
             await asyncio.sleep(_PAUSE.total_seconds())

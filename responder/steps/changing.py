@@ -64,18 +64,27 @@ def name_of(change: changes.Change) -> str:
     return "the restart that some of them wait for"
 
 
+def not_taken(ctx: doors.Context, error: errors.AzureError, kept: Mapping[str, Any]) -> runs.Wait | runs.Retry | None:
+    """What follows when Azure did not take a change. None: it has refused for good.
+
+    Args:
+        kept: what the step remembers.
+    """
+    after = max(ctx.doors.rules.poll, error.retry_after or timedelta())
+    if error.code in _PATIENT:
+        return runs.Wait(until=ctx.now + after, topic="operation", saved=kept)
+    if error.status is not None and 400 <= error.status < 500 and not error.retryable:
+        return None
+    return runs.Retry(after=after, why=str(error), saved=kept)
+
+
 async def _ask(ctx: doors.Context, change: changes.Change, saved: Mapping[str, Any]) -> runs.Outcome:
     kept = _kept(saved)
     ctx.check()
     try:
         token = await ctx.doors.control_plane.change(change)
     except errors.AzureError as error:
-        after = max(ctx.doors.rules.poll, error.retry_after or timedelta())
-        if error.code in _PATIENT:
-            return runs.Wait(until=ctx.now + after, topic="operation", saved=kept)
-        if error.status is not None and 400 <= error.status < 500 and not error.retryable:
-            return _left_out(ctx, kept, name_of(change), str(error))
-        return runs.Retry(after=after, why=str(error), saved=kept)
+        return not_taken(ctx, error, kept) or _left_out(ctx, kept, name_of(change), str(error))
     fields = {name: getattr(change, name) for name in type(change).__dataclass_fields__}
     asked = kept.get("asked", {})
     kept["asked"] = {**asked, name_of(change): asked.get(name_of(change), 0) + 1}

@@ -12,11 +12,10 @@ https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resource
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from responder.core import changes, errors, plans, playbooks, restores, runs, servers
-from responder.steps import doors, restore
+from responder.steps import changing, doors, restore
 
 EFFECT = "idempotent"
 ABOUT = "Gives the server that applications were sent to the outage tags of the one that they came from."
@@ -32,7 +31,6 @@ OUTPUTS = (
 _PREFIX = "outage-"
 _NOBODYS = frozenset({restore.TAG_RUN})
 _OF_THE_PLACE = frozenset({"outage-target-group", "outage-network"})
-_PATIENT = {"Ambiguous", "ServerIsBusy", "ServerBusy", "ServerIsNotReady", "Conflict"}
 _MOST = 10
 """Times that the same tags are asked for. Who takes them away again each time (a policy) means it."""
 
@@ -109,18 +107,9 @@ async def _ask(ctx: doors.Context, found: restores.FoundServer, missing: Mapping
     try:
         token = await ctx.doors.control_plane.change(_change(found.id, {**found.tags, **missing}))
     except errors.AzureError as error:
-        return _refused(ctx, error, {"times": times, "given": given})
+        return changing.not_taken(ctx, error, {"times": times, "given": given}) or runs.Fail(why=str(error))
     await ctx.save({"token": token, "copy": found.id, "times": times + 1, "given": given})
     return runs.Wait(until=ctx.now, topic="operation")
-
-
-def _refused(ctx: doors.Context, error: errors.AzureError, kept: Mapping[str, Any]) -> runs.Outcome:
-    after = max(ctx.doors.rules.poll, error.retry_after or timedelta())
-    if error.code in _PATIENT:  # it is busy, perhaps with what we asked for
-        return runs.Wait(until=ctx.now + after, topic="operation", saved=kept)
-    if error.status is not None and 400 <= error.status < 500 and not error.retryable:
-        return runs.Fail(why=str(error))
-    return runs.Retry(after=after, why=str(error), saved=kept)
 
 
 async def _poll(ctx: doors.Context, saved: Mapping[str, Any]) -> runs.Outcome:

@@ -145,7 +145,7 @@ async def execute(ctx: doors.Context) -> runs.Outcome:
 
 async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
     """A restore may have been begun and nothing more is known: is the copy there?"""
-    if "token" in ctx.record.saved or "adopted" in ctx.record.saved:
+    if ctx.record.taken:
         return runs.NotStarted()  # its handle was saved: `execute` goes on from it
     request = _request(ctx)
     found = await ctx.doors.control_plane.find(request.target_id)

@@ -92,14 +92,15 @@ class History:
         if server_id is None:
             return await self._base.rows(sql + order, {"outage": outage_id})
         asked = {"outage": outage_id, "server": server_id}
-        return await self._base.rows(f"{sql} AND {_SERVER[sql is _LATEST]} = :server{order}", asked)
+        return await self._base.rows(f"{sql} AND server_id = :server{order}", asked)
 
 
-_SERVER = ("server_id", "latest.server_id")
 _LATEST = """
-    SELECT latest.server_id, d.body, d.facts
-    FROM latest_decisions AS latest JOIN decisions AS d ON d.id = latest.decision_id
-    WHERE latest.outage_id = :outage
+    SELECT server_id, body, facts FROM (
+        SELECT latest.outage_id, latest.server_id, d.body, d.facts
+        FROM latest_decisions AS latest JOIN decisions AS d ON d.id = latest.decision_id
+    ) AS newest
+    WHERE outage_id = :outage
 """
 _DECIDED = "SELECT body, facts FROM decisions WHERE outage_id = :outage"
 _EVENTS = "SELECT received_at, body FROM events WHERE tracking_id = :tracking ORDER BY received_at, id"

@@ -37,9 +37,9 @@ class Kind(StrEnum):
 class Retention:
     """Deletes by age."""
 
-    def __init__(self, base: database.Database) -> None:
+    def __init__(self, base: database.Database, pruned: pruning.Pruning) -> None:
         self._base = base
-        self._pruning = pruning.Pruning(base)
+        self._pruning = pruned
 
     async def delete(self, kind: Kind, before: datetime, limit: int = 500) -> int:
         """Delete the oldest of a kind, in one transaction.

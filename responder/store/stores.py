@@ -87,7 +87,7 @@ class Store:
 
 def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances.Tenure | None = None) -> Store:
     """The store over an open database. No tenure: nobody else can have a run in hand."""
-    tenure = tenure or instances.Alone()
+    tenure, pruned = tenure or instances.Alone(), pruning.Pruning(base)
     return Store(
         database=base,
         intake=intake.Intake(base, tenure),
@@ -103,8 +103,8 @@ def assemble(base: database.Database, lock: locks.Lock | None, tenure: instances
         peacetime=peacetime.Peacetime(base),
         brakes=brakes.Brakes(base),
         asks=asks.Asks(base),
-        retention=retention.Retention(base),
-        pruning=pruning.Pruning(base),
+        retention=retention.Retention(base, pruned),
+        pruning=pruned,
         audit=audit.Audit(base),
         register=instances.Instances(base),
         tenure=tenure,

@@ -31,8 +31,7 @@ class Successions:
 
 def note(connection: database.Connection, run: runs.Run, record: runs.StepRecord, at: datetime) -> None:
     """Write what this record says about who is the live one, inside a transaction of the caller's."""
-    step = run.playbook.step(record.id)
-    if step is None or step.kind not in _TELLING or record.state is not runs.StepState.DONE:
+    if not successions.tells(run, record):
         return
     rows = connection.execute("SELECT id, body FROM steps WHERE run_id = ?", (run.id,)).fetchall()
     records = {row["id"]: codec.load(row["body"], runs.StepRecord) for row in rows}
@@ -47,7 +46,6 @@ def note(connection: database.Connection, run: runs.Run, record: runs.StepRecord
             connection.execute(_ADD, row)
 
 
-_TELLING = frozenset({"cut_over", "promote_replica", "hold", "take_back"})
 _OF = "SELECT * FROM successions WHERE server_id IN (SELECT value FROM json_each(:ids)) ORDER BY since DESC, run_id"
 _STANDING = "SELECT * FROM successions WHERE ended_at IS NULL ORDER BY since DESC, run_id"
 # What takes a place is live itself, whatever was said of it before.

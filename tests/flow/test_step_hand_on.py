@@ -146,8 +146,8 @@ async def test_the_copy_of_a_rehearsal_gets_no_tags_even_if_a_playbook_says_so(s
 
 async def test_a_copy_that_took_its_sources_place_is_a_server_like_others():
     ours = {"created-by": "responder"}
-    assert (restores.thrown_away(ours), restores.thrown_away({**ours, **INSTEAD})) == (True, False)
-    assert restores.thrown_away({}) is False
+    assert (restores.unused_copy(ours), restores.unused_copy({**ours, **INSTEAD})) == (True, False)
+    assert restores.unused_copy({}) is False
 
 
 # the guard

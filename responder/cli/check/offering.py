@@ -18,7 +18,7 @@ async def pairs_offer(
     config: settings.Settings, cloud: clients.Clients, estate: Sequence[servers.Server]
 ) -> list[checks.Finding]:
     """Could the copies be made there: access, size, quota?"""
-    estate = [server for server in estate if not restores.thrown_away(server.tags)]
+    estate = [server for server in estate if not restores.unused_copy(server.tags)]
     places = sorted(offers.wanted(estate), key=lambda place: (place.subscription_id, place.region, place.family))
     found, asked, now = list[checks.Finding](), 0, clock.now()
     for place in places[:_AT_A_TIME]:

@@ -133,8 +133,7 @@ def _left(run: shapes.Run, records: Mapping[str, shapes.StepRecord]) -> dict[str
         record = records.get(step.id)
         if step.kind in _RESTORES and record is not None:
             id_, seen = _asked_for(record)
-            only = copy.server_id if thrown else None  # the others were thrown away
-            if id_ and id_ == (only or id_):
+            if id_ and (not thrown or copy.server_id in (None, id_)):  # else it was thrown away with the others
                 found[id_] = seen
     return found
 
@@ -142,7 +141,7 @@ def _left(run: shapes.Run, records: Mapping[str, shapes.StepRecord]) -> dict[str
 def _asked_for(record: shapes.StepRecord) -> tuple[str, bool]:
     """What a step that makes a copy has asked for, also one that was passed over, and whether Azure has taken it."""
     done = str(record.output.get("copy") or "")
-    return done or str(record.saved.get("copy") or ""), bool(done or record.saved.keys() & {"token", "adopted"})
+    return done or str(record.saved.get("copy") or ""), bool(done or record.taken)
 
 
 def renewal_from(run: shapes.Run, step: str | None, records: Mapping[str, shapes.StepRecord]) -> bool:

@@ -45,15 +45,10 @@ def failed_step(run: Run, records: Mapping[str, StepRecord]) -> str | None:
 
 
 def under_way(record: StepRecord | None) -> bool:
-    """Whether a step's effect may be going on out there: begun with its outcome unknown, or an operation is polled.
-
-    By what steps save: `token` is the handle of an operation, `adopted` a target that is being made. With either,
-    executing the step only looks.
-    """
+    """Whether a step's effect may be going on out there: begun with its outcome unknown, or an operation is polled."""
     if record is None:
         return False
-    handles = "token" in record.saved or "adopted" in record.saved
-    return record.state is StepState.BEGUN or (record.state is StepState.WAITING and handles)
+    return record.state is StepState.BEGUN or (record.state is StepState.WAITING and record.taken)
 
 
 def advance(run: Run, record: StepRecord, outcome: Outcome, now: datetime) -> tuple[Run, StepRecord]:

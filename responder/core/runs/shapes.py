@@ -98,6 +98,14 @@ class StepRecord:
     given: Mapping[str, Any] | None = None
     """Its settings as they were when it was begun, where they hold expressions: they do not change under a step."""
 
+    @property
+    def taken(self) -> bool:
+        """Whether Azure has taken what it asked for. Executing the step only looks, then.
+
+        By what steps save: `token` is the handle of an operation, `adopted` a target that is being made.
+        """
+        return "token" in self.saved or "adopted" in self.saved
+
 
 class Topic(StrEnum):
     """What a signal to a run is about."""

@@ -48,9 +48,12 @@ def of_run(run: runs.Run, steps: dict[str, runs.StepRecord] | None = None) -> Js
 
 def of_run_briefly(run: runs.Run) -> Json:
     """A run as one line: which of how many steps it is at, what that does, what it waits for and until when."""
+    return {**of_run(run), **_at(run)}
+
+
+def _at(run: runs.Run) -> Json:
     at = next((i for i, step in enumerate(run.playbook.steps) if step.id == run.step), None)
     return {
-        **of_run(run),
         "name": run.server_id.rpartition("/")[2],
         "step_number": at + 1 if at is not None else None,
         "step_about": run.playbook.steps[at].about if at is not None else "",
@@ -69,7 +72,7 @@ def _passed(run: runs.Run, steps: list[Json]) -> list[Json]:
 async def run(store: sqlite.Store, found: runs.Run) -> Json:
     """A run with its steps, and every brake that holds it."""
     steps, now = await store.runs.steps(found.id), clock.now()
-    shown: Json = {**of_run_briefly(found), **of_run(found, steps), "brakes": [], "signals": [], "approval": None}
+    shown: Json = {**of_run(found, steps), **_at(found), "brakes": [], "signals": [], "approval": None}
     asked = (await store.asks.newest([found.id])).get(found.id)
     if asked is not None:
         shown["approval"] = of_ask(asked)
