@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from http import cookies
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -26,19 +25,6 @@ from tests.web.consoles import HOSTILE, TOKEN, VIEWER, Site
 
 PAGES = resources.files("responder.web.console") / "pages"
 FILES = sorted(file.name for file in PAGES.iterdir())
-
-
-@pytest.fixture(autouse=True)
-def _tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in consoles.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[sqlite.Store]:
-    opened = await consoles.opened(tmp_path)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,19 +31,6 @@ pytestmark = [
     pytest.mark.chromium,
     pytest.mark.skipif(not CHROMIUM, reason="RESPONDER_TEST_CHROMIUM does not name a browser"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in consoles.ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[sqlite.Store]:
-    opened = await consoles.opened(tmp_path)
-    yield opened
-    await opened.close()
 
 
 @contextlib.asynccontextmanager
