@@ -69,8 +69,11 @@ class Budgets:
 
     def learn(self, theirs: Mapping[Key, throttles.Bucket]) -> None:
         """What the others have heard."""
+        now = clock.now()
         for key, bucket in theirs.items():
-            self._known[key] = throttles.merged(self._known.get(key), bucket)
+            known = throttles.merged(self._known.get(key), bucket, now)
+            if known is not None:
+                self._known[key] = known
 
 
 class Tokens(AsyncHTTPPolicy[Any, Any]):

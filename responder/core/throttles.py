@@ -20,7 +20,7 @@ class Kind(StrEnum):
 
 
 _SIZE = {Kind.READS: 1100, Kind.WRITES: 800, Kind.DELETES: 800}
-_DRIFT = timedelta(minutes=1)
+DRIFT = timedelta(minutes=1)
 """More than the clocks of two instances may differ."""
 _PER_SECOND = {Kind.READS: 25.0, Kind.WRITES: 10.0, Kind.DELETES: 10.0}
 
@@ -55,16 +55,16 @@ def heard(before: Bucket | None, remaining: int | None, refused_for: timedelta |
 
 def _of_the_future(bucket: Bucket, now: datetime) -> bool:
     """It was heard before the clock was stepped back; its refusal would seem to last by as much longer."""
-    return bucket.seen_at - now > _DRIFT
+    return bucket.seen_at - now > DRIFT
 
 
-def merged(mine: Bucket | None, theirs: Bucket) -> Bucket:
-    """What two instances know together: the newer count, and the later refusal."""
-    if mine is None:
-        return theirs
-    newer = theirs if theirs.seen_at > mine.seen_at else mine
-    blocked = max(filter(None, (mine.blocked_until, theirs.blocked_until)), default=None)
-    return replace(newer, blocked_until=blocked)
+def merged(mine: Bucket | None, theirs: Bucket, now: datetime) -> Bucket | None:
+    """What two instances know together: the newer count, and the later refusal. None: nothing that counts by now."""
+    known = [bucket for bucket in (mine, theirs) if bucket is not None and not _of_the_future(bucket, now)]
+    if not known:
+        return None
+    blocked = max((bucket.blocked_until for bucket in known if bucket.blocked_until is not None), default=None)
+    return replace(max(known, key=lambda bucket: bucket.seen_at), blocked_until=blocked)
 
 
 def left(bucket: Bucket, kind: Kind, now: datetime) -> float:

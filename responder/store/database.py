@@ -83,6 +83,9 @@ class Connection(Protocol):
         not have to be done again because others were faster, and may put off to the commit what many would wait for.
         """
 
+    def take_time(self) -> None:
+        """Let this transaction take as long as it takes; first in it. For a schema step, over all that is stored."""
+
     def at_commit(self, script: str, items: Iterable[Mapping[str, Any]], /) -> bool:
         """Have the database do this at the very end, in one message with the commit: no client holds what it locks.
 

@@ -60,6 +60,7 @@ def _refuse_newer(found: int, known: int, place: str) -> None:
 
 
 def _step(connection: database.Connection, *, version: int, script: str) -> None:
+    connection.take_time()
     connection.run_script(script)
     sql = "INSERT INTO meta (key, value) VALUES ('schema', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
     connection.execute(sql, (str(version),))

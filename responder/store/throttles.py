@@ -18,7 +18,10 @@ class Throttles:
         self._base = base
 
     async def put(self, buckets: Mapping[Key, throttles.Bucket]) -> None:
-        """Keep what is newer than what is known; a refusal stands until it is over, whoever heard of it."""
+        """Keep what is newer than what is known; a refusal stands until it is over, whoever heard of it.
+
+        What is known from the future was heard before the clock was stepped back, and gives way.
+        """
         rows = [
             {
                 "subscription": codec.clean(subscription),
@@ -26,6 +29,7 @@ class Throttles:
                 "remaining": bucket.remaining,
                 "seen": codec.stamp(bucket.seen_at),
                 "blocked": codec.stamp(bucket.blocked_until),
+                "future": codec.stamp(bucket.seen_at + throttles.DRIFT),
             }
             for (subscription, kind), bucket in buckets.items()
         ]
@@ -52,10 +56,12 @@ _PUT = """
     INSERT INTO arm_buckets (subscription, kind, remaining, seen_at, blocked_until)
     VALUES (:subscription, :kind, :remaining, :seen, :blocked)
     ON CONFLICT (subscription, kind) DO UPDATE SET
-        remaining = CASE WHEN excluded.seen_at >= arm_buckets.seen_at THEN excluded.remaining
-                         ELSE arm_buckets.remaining END,
-        seen_at = CASE WHEN excluded.seen_at >= arm_buckets.seen_at THEN excluded.seen_at ELSE arm_buckets.seen_at END,
+        remaining = CASE WHEN excluded.seen_at >= arm_buckets.seen_at OR arm_buckets.seen_at > :future
+                         THEN excluded.remaining ELSE arm_buckets.remaining END,
+        seen_at = CASE WHEN excluded.seen_at >= arm_buckets.seen_at OR arm_buckets.seen_at > :future
+                       THEN excluded.seen_at ELSE arm_buckets.seen_at END,
         blocked_until = CASE
-            WHEN arm_buckets.blocked_until IS NULL OR excluded.blocked_until > arm_buckets.blocked_until
+            WHEN arm_buckets.seen_at > :future OR arm_buckets.blocked_until IS NULL
+                OR excluded.blocked_until > arm_buckets.blocked_until
             THEN excluded.blocked_until ELSE arm_buckets.blocked_until END
 """

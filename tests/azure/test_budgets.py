@@ -68,3 +68,21 @@ async def test_what_one_instance_hears_the_other_knows(tmp_path: Any) -> None:
         assert mine.wait(("sub-2", throttles.Kind.READS)) == timedelta()
     finally:
         await store.close()
+
+
+async def test_a_refusal_counts_though_the_clock_was_stepped_back_since_the_last_one(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await sqlite.open_store(tmp_path / "store.db")
+    now, key = clock.now(), ("sub-1", throttles.Kind.WRITES)
+    try:
+        for moment in (now + timedelta(hours=1), now):
+            monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
+            mine, theirs = budgets.Budgets(50), budgets.Budgets(50)
+            mine.heard(key, None, timedelta(minutes=5))
+            for one in (mine, theirs, mine):
+                one.heard(("sub-2", throttles.Kind.READS), 1000, None)
+                await throttling.Throttling(store, one).turn()
+        assert mine.wait(key) == theirs.wait(key) == timedelta(minutes=5)
+    finally:
+        await store.close()

@@ -223,6 +223,15 @@ async def everything_about(store: sqlite.Store, run_id: runs.RunId) -> list[obje
     ]
 
 
+async def test_who_has_claimed_a_run_again_begins_no_effect_under_the_old_fence(store: sqlite.Store) -> None:
+    await store.runs.submit(samples.run("a"))
+    first, second = await store.runs.claim(samples.NOON), await store.runs.claim(samples.NOON)
+    assert first is not None
+    assert second is not None
+
+    assert (store.runs.ours(first), store.runs.ours(second)) == (False, True)
+
+
 async def test_a_run_nobody_submitted_cannot_be_written(store: sqlite.Store) -> None:
     assert not await store.runs.write(samples.run("ghost"), samples.record())
     assert await store.runs.steps(runs.RunId("ghost")) == {}

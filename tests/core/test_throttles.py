@@ -53,8 +53,8 @@ def test_two_instances_know_the_newer_count_and_the_later_refusal():
     mine = Bucket(seen_at=at(5), remaining=100, blocked_until=at(30))
     theirs = Bucket(seen_at=at(6), remaining=90, blocked_until=at(20))
     both = Bucket(seen_at=at(6), remaining=90, blocked_until=at(30))
-    assert throttles.merged(mine, theirs) == throttles.merged(theirs, mine) == both
-    assert throttles.merged(None, theirs) == theirs
+    assert throttles.merged(mine, theirs, at(6)) == throttles.merged(theirs, mine, at(6)) == both
+    assert throttles.merged(None, theirs, at(6)) == theirs
 
 
 def test_a_refusal_heard_before_the_clock_was_stepped_back_holds_nothing_up():
@@ -63,3 +63,10 @@ def test_a_refusal_heard_before_the_clock_was_stepped_back_holds_nothing_up():
     assert throttles.wait(refused, Kind.WRITES, at(0), reserve=0) == timedelta()
     anew = throttles.heard(refused, 150, None, at(0))
     assert throttles.wait(anew, Kind.WRITES, at(0), reserve=0) == timedelta()
+
+
+def test_what_others_heard_before_the_clock_was_stepped_back_hides_nothing_that_is_heard_now():
+    theirs = Bucket(seen_at=at(3600), remaining=100, blocked_until=at(3700))
+    mine = throttles.heard(None, None, 30 * SECOND, at(0))
+    assert throttles.merged(mine, theirs, at(1)) == throttles.merged(theirs, mine, at(1)) == mine
+    assert throttles.merged(None, theirs, at(1)) is None

@@ -1,6 +1,6 @@
 """The shared store: PostgreSQL, for several instances and command lines at once. The database arbitrates.
 
-Needs PostgreSQL 13 or newer, and connections of its own: behind a pooler, one that pools sessions, not transactions.
+Needs PostgreSQL 13 or newer, and connections of its own: what lies behind a pooler is refused.
 """
 
 from __future__ import annotations

@@ -31,7 +31,14 @@ LOST = (
 )
 """The connection is of no use any more. What a COMMIT came to before it broke must be found out."""
 
+
+class Pooled(asyncpg.InterfaceError):
+    """Something stands between us and the server that keeps our settings to itself."""
+
+
 _REMEDIES: tuple[tuple[type[BaseException], str], ...] = (
+    (Pooled, "Name the server itself in store.url, not a pooler."),
+    (asyncpg.ProtocolViolationError, "Name the server itself in store.url, not a pooler."),
     (asyncpg.DiskFullError, "Free space on its volume; the write is tried again."),
     (asyncpg.InvalidAuthorizationSpecificationError, "Check user and password in store.url and store.password."),
     (asyncpg.InvalidCatalogNameError, "Create the database, or name another in store.url."),

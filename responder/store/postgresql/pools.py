@@ -93,8 +93,13 @@ class Database(database.Database):
 
     @contextlib.asynccontextmanager
     async def migrating(self) -> AsyncIterator[None]:
-        """While inside, no other instance changes the schema; it is made if need be."""
-        lane = Lane(1, lambda: sessions.Session(self.where, "migrates"), "store-migrates")
+        """While inside, no other instance changes the schema; it is made if need be. Another's end is waited for."""
+        free, long = sessions.UNLIMITED, sessions.MIGRATING
+
+        def patient() -> sessions.Session:
+            return sessions.Session(self.where, "migrates", answer=long, statement_timeout=free, lock_timeout=free)
+
+        lane = Lane(1, patient, "store-migrates")
         number = int.from_bytes(hashlib.blake2b(self.where.schema.encode(), digest_size=8).digest(), signed=True)
 
         def lock(session: sessions.Session) -> None:

@@ -28,8 +28,18 @@ _LOCKED = timedelta(seconds=8)
 """Waiting for somebody else's lock ends after this: the server takes us out of its queue, and it is tried again."""
 _WORKING = timedelta(seconds=25)
 """A statement ends after this. Less than `_ANSWER`: who gives up waiting must leave nothing behind that goes on."""
+MIGRATING = timedelta(hours=6)
+"""A schema step may have to write anew everything that is stored."""
+UNLIMITED = "0"
 _STATEMENTS = 200
 _GIVEN = "SELECT CAST(pg_current_xact_id() AS text), set_config('responder.items', :items, true)"
+_SETTLED = """
+    SELECT current_setting('search_path') FROM set_config('synchronous_commit',
+        CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
+        false)
+"""
+"""What role or database say by default must not make a promised write one that a crash may lose.
+https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT"""
 _NOW = """SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
 
 
@@ -64,15 +74,18 @@ class Session:
     lock_found = " FOR UPDATE SKIP LOCKED"
     lock_read = " FOR KEY SHARE"
 
-    def __init__(self, place: places.Place, purpose: str, **options: str) -> None:
+    def __init__(self, place: places.Place, purpose: str, *, answer: timedelta | None = None, **options: str) -> None:
         """Make a session that is not connected.
 
         Args:
             place: where.
             purpose: shown beside the connection in `pg_stat_activity`.
+            answer: how long each answer of the server is waited for, if not as long as usual; then the connection
+                counts as lost.
             options: server settings of this session.
         """
         self._place = place
+        self._answer = answer or _ANSWER
         self._settings = {
             "application_name": f"responder {purpose} {place.process}",
             "search_path": f'"{place.schema}"',
@@ -84,7 +97,7 @@ class Session:
         }
         self.in_transaction = False
         """Then a connection that breaks is not made anew: what follows would be outside of the transaction."""
-        self._alone = False
+        self._alone = self._unhurried = False
         self._script, self._items = "", list[Mapping[str, Any]]()
         self._loop = asyncio.new_event_loop()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
@@ -110,8 +123,9 @@ class Session:
 
     def run_script(self, script: str, /) -> None:
         """Many statements at once, without parameters."""
+        longest = (MIGRATING if self._unhurried else self._answer).total_seconds()
         with failures.integrity():
-            self._run(self._connected().execute(script))
+            self._run(self._connected().execute(script, timeout=longest))
 
     def queue(self, table: str, /) -> None:
         """Lock the table against other writers. LOCK takes no snapshot: what is read after it is what they wrote.
@@ -127,6 +141,11 @@ class Session:
         """
         self.run_script("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         self._alone = True
+
+    def take_time(self) -> None:
+        """No statement of it is ended for taking long."""
+        self.run_script(f"SET LOCAL statement_timeout = {UNLIMITED}")
+        self._unhurried = True
 
     def at_commit(self, script: str, items: Iterable[Mapping[str, Any]], /) -> bool:
         """Keep it for `closing`. Under SERIALIZABLE it would come too late: what it is about was read long before."""
@@ -157,7 +176,7 @@ class Session:
         self._forget()
 
     def _forget(self) -> None:
-        self._alone, self._script, self._items = False, "", []
+        self._alone, self._unhurried, self._script, self._items = False, False, "", []
 
     def now(self) -> str:
         """This moment by the database's clock, as text of one width."""
@@ -239,11 +258,11 @@ class Session:
 
     async def _connect(self) -> asyncpg.Connection[asyncpg.Record]:
         try:
-            return await asyncpg.connect(
+            made = await asyncpg.connect(
                 self._place.secured(),
                 password=self._place.password,
-                timeout=_CONNECT.total_seconds(),
-                command_timeout=_ANSWER.total_seconds(),
+                timeout=min(_CONNECT, self._answer).total_seconds(),
+                command_timeout=self._answer.total_seconds(),
                 server_settings=self._settings,
                 statement_cache_size=0,
             )
@@ -251,6 +270,13 @@ class Session:
             raise
         except ValueError:  # its words may be a part of the URL
             raise places.unreadable() from None
+        try:
+            if await made.fetchval(_SETTLED) != self._settings["search_path"]:
+                raise failures.Pooled("what we asked for our connection did not reach the server")
+        except BaseException:
+            made.terminate()
+            raise
+        return made
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(coroutine)

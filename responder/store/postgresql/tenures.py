@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import asyncpg
 import structlog
 
 import responder
@@ -32,15 +33,16 @@ from responder.store.postgresql import failures, places, sessions, transactions
 T = TypeVar("T")
 
 _GATHER = 0.03  # seconds
-_DISCONNECT = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND usename = current_user AND application_name LIKE 'responder %'
+_CONNECTIONS = """
+    SELECT pid, CAST(usename AS text) AS role, application_name AS name FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE 'responder %'
         AND RIGHT(application_name, 12) IN (SELECT LEFT(id, 12) FROM instances WHERE lease_until <= :now)
         AND RIGHT(application_name, 12) NOT IN (SELECT LEFT(id, 12) FROM instances WHERE lease_until > :now)
 """
-"""Ends the connections of processes whose lease has run out and who have not come back under another name. One that is
-frozen between preparing a statement and executing it holds what it has locked for as long as it is frozen: before
-PostgreSQL 17 no time-out of the server ends a transaction that waits for the rest of a statement's messages."""
+"""Those of processes whose lease has run out and who have not come back under another name. One that is frozen between
+preparing a statement and executing it holds what it has locked for as long as it is frozen: before PostgreSQL 17 no
+time-out of the server ends a transaction that waits for the rest of a statement's messages."""
+_DISCONNECT = "SELECT pg_terminate_backend(:pid)"
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +56,8 @@ class Timing:
     look: timedelta = timedelta(seconds=1)
     locked: timedelta = timedelta(seconds=1)
     """How long a lock is waited for: what a dead instance has may be in the hand of one that is frozen."""
+    answer: timedelta = timedelta(seconds=4)
+    """A connection that says nothing for so long is given up; there is time for another before the lease runs out."""
 
     @property
     def proof(self) -> timedelta:
@@ -68,7 +72,10 @@ class Tenure:
         self._timing = timing
         self._daemon = daemon
         self._where = where
-        self._session = sessions.Session(where, "lease", lock_timeout=sessions.milliseconds(timing.locked))
+        self._session = sessions.Session(
+            where, "lease", answer=timing.answer, lock_timeout=sessions.milliseconds(timing.locked),
+            statement_timeout=sessions.milliseconds(0.8 * timing.answer),
+        )  # fmt: skip
         self._thread = threading.Thread(target=self._live, name="store-lease", daemon=True)
         self._lock = threading.Lock()
         self._id = ""
@@ -83,6 +90,8 @@ class Tenure:
         self._failed: BaseException | None = None
         self._bells: Mapping[str, Callable[[], None]] = {}
         self._set_clock: Callable[[datetime], None] | None = None
+        self._left_alone: set[int] = set()
+        """Processes of the server that we were not allowed to end."""
         self._shown: tuple[datetime, float] | None = None
         """What the database's clock showed when we entered, and when that was by our own monotonic one."""
 
@@ -184,7 +193,7 @@ class Tenure:
         self._session.listen(self._where.schema, self._heard)  # anew, after a lost connection
         dead = self._session.execute("SELECT 1 FROM instances WHERE lease_until <= ?", (self._session.now(),))
         if dead.fetchall():
-            self._session.execute(_DISCONNECT, {"now": self._session.now()})
+            self._disconnect()
             swept = self._unless_held(instances.sweep) or []
             if swept:
                 _log.warning("instance.dead", instances=swept)
@@ -200,6 +209,26 @@ class Tenure:
             elected = self._unless_held(lambda c: instances.lead(c, self._id, wanted))
             mine = mine if elected is None else frozenset(elected)
         self._leading = mine
+
+    def _disconnect(self) -> None:
+        """End the connections of the dead. One that we may not end keeps its locks for longer, and that is all."""
+        for row in self._session.execute(_CONNECTIONS, {"now": self._session.now()}).fetchall():
+            try:
+                self._session.execute(_DISCONNECT, {"pid": row["pid"]})
+            except asyncpg.InsufficientPrivilegeError as error:
+                if row["pid"] not in self._left_alone:
+                    remedy = (
+                        "Let all instances use one role, and let it execute pg_terminate_backend; or grant ours "
+                        "pg_signal_backend."
+                    )
+                    _log.warning(
+                        "lease.not-disconnected",
+                        connection=row["name"],
+                        role=row["role"],
+                        error=str(error),
+                        remedy=remedy,
+                    )
+                self._left_alone.add(row["pid"])
 
     def _unelected(self) -> bool:
         with self._lock:
