@@ -58,8 +58,11 @@ class Database(database.Database):
     def __init__(self, where: places.Place, *, read_only: bool) -> None:
         super().__init__(where.name, read_only=read_only)
         self.where = where
-        only = {"default_transaction_read_only": "on"}
-        self._reading = Lane(_READERS, lambda: sessions.Session(where, "reads", **only), "store-reads")
+
+        def reader() -> sessions.Session:
+            return sessions.Session(where, "reads", default_transaction_read_only="on")
+
+        self._reading = Lane(_READERS, reader, "store-reads")
         self._writing = Lane(_WRITERS, lambda: sessions.Session(where, "writes"), "store-writes")
         self._closed = False
 
