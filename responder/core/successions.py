@@ -34,12 +34,22 @@ class Succession:
         """The name of the server that took its place."""
         return self.by.rpartition("/")[2]
 
+    @property
+    def name(self) -> str:
+        """The name of the server that applications were sent away from."""
+        return self.server.rpartition("/")[2]
+
+    @property
+    def ends_it(self) -> str:
+        """The command for when applications run there again."""
+        return f"responder run failback-done --server {self.name}"
+
     def sentence(self) -> str:
         """For people, with what to do when it is not so any more."""
-        old = self.server.rpartition("/")[2]
+        old = self.name
         return (
             f"{self.by_name} took the place of {old} on {self.since:%Y-%m-%d %H:%M} UTC ({self.run}), so nothing is "
-            f"done for {old}. When applications run on {old} again: responder run failback-done --server {old}"
+            f"done for {old}. When applications run on {old} again: {self.ends_it}"
         )
 
 

@@ -71,6 +71,7 @@ class Overview:
                 "total": sum(found.waiting.values()),
                 "waiting": dict(found.waiting),
             },
+            "away": await self._away(),
             "instances": workings.members(found),
             "store": store.database.place,
             "intake": {"quarantined": (await store.intake.counts())["quarantined"]},
@@ -116,6 +117,12 @@ class Overview:
             "total": len(going_on),
             "over": [_outage(outage, await store.outages.actions(outage.id)) for outage in over],
         }
+
+    async def _away(self) -> views.Json:
+        """The servers that applications were sent away from, and the command that says they are back."""
+        found, total = await self._store.successions.newest(FEW)
+        first = [{"server": one.name, "ends_it": one.ends_it, **views.of_succession(one)} for one in found]
+        return {"first": first, "total": total}
 
     def _playbooks(self) -> views.Json:
         state = self._books.state if self._books is not None else None

@@ -28,6 +28,12 @@ class Successions:
         rows = await self._base.rows(_STANDING)
         return {id_: found[0] for id_, found in _by_server([_read(row) for row in rows]).items()}
 
+    async def newest(self, limit: int) -> tuple[list[successions.Succession], int]:
+        """Those that stand and were begun last, and how many servers are not the live one in all."""
+        rows = await self._base.rows(f"{_STANDING} LIMIT :limit", {"limit": limit})
+        count = await self._base.row(_COUNT)
+        return [_read(row) for row in rows], count["servers"] if count else 0
+
 
 def note(connection: database.Connection, run: runs.Run, record: runs.StepRecord, at: datetime) -> None:
     """Write what this record says about who is the live one, inside a transaction of the caller's."""
@@ -48,6 +54,7 @@ def note(connection: database.Connection, run: runs.Run, record: runs.StepRecord
 
 _OF = "SELECT * FROM successions WHERE server_id IN (SELECT value FROM json_each(:ids)) ORDER BY since DESC, run_id"
 _STANDING = "SELECT * FROM successions WHERE ended_at IS NULL ORDER BY since DESC, run_id"
+_COUNT = "SELECT COUNT(DISTINCT server_id) AS servers FROM successions WHERE ended_at IS NULL"
 # What takes a place is live itself, whatever was said of it before.
 _ENDS = "UPDATE successions SET ended_at = :at, ended_by = :run WHERE server_id = :live AND ended_at IS NULL"
 _ADD = """

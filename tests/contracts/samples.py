@@ -228,3 +228,16 @@ def announcement(key: str, *, minutes: float = 0) -> announcements.Announcement:
         to="owner@contoso.example",
         facts={"server": "orders"},
     )
+
+
+async def ends(
+    store: stores.Store, name: str, kind: str, server: str, minutes: float, **output: Any
+) -> None:  # fmt: skip
+    """Play a run whose one step is done with this output, so many minutes after noon."""
+    book = replace(PLAYBOOK, steps=(playbooks.Step(id="one", kind=kind),))
+    await store.runs.submit(replace(run(name, server=server, minutes=minutes), playbook=book, step="one"))
+    begun = await store.runs.claim(at(minutes), only=runs.RunId(name))
+    assert begun is not None
+    told = replace(record("one", runs.StepState.DONE, output=output), ended_at=at(minutes))
+    done = replace(begun, state=runs.State.DONE, step=None, wake_at=None, ended_at=at(minutes))
+    assert await store.runs.write(done, told, leave=True)

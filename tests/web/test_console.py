@@ -235,6 +235,18 @@ async def test_the_overview_says_first_what_keeps_it_from_acting_and_what_waits_
     assert (found["runs"]["total"], found["runs"]["first"][0]["step_number"]) == (2, 1)
 
 
+async def test_the_overview_tells_which_server_is_not_the_live_one_and_how_that_ends(store: sqlite.Store):
+    seen = overview.Overview(store, consoles.config(), [], None)
+    assert (await seen.look())[0]["away"] == {"first": [], "total": 0}
+    copy = samples.server_id("wiki-geo-1")
+    await samples.ends(store, "moved", "cut_over", "wiki", 5, verdict="cut-over", copy=copy)
+    seen._until = 0.0  # a moment later
+    away = (await seen.look())[0]["away"]
+    (one,) = away["first"]
+    assert (away["total"], one["server"], one["name"], one["run"]) == (1, "wiki", "wiki-geo-1", "moved")
+    assert one["ends_it"] == "responder run failback-done --server wiki"
+
+
 async def test_however_many_wait_the_overview_has_the_first_few_and_the_count(store: sqlite.Store):
     named = [samples.run(f"r{i}", server=f"s{i}", outage_id=samples.outage().id) for i in range(100)]
     await store.runs.submit_all(named)

@@ -90,6 +90,17 @@ async def test_of_many_that_wait_the_most_urgent_are_shown_whole_and_the_others_
         assert "11 less urgent" in await page.locator("#approvals").inner_text()
 
 
+async def test_what_applications_were_sent_away_from_is_shown_with_the_command_that_ends_it(store: sqlite.Store):
+    async with consoles.served(store) as site, looked_at(site.base) as page:
+        assert await page.locator("#away-section").is_hidden()
+        copy = samples.server_id("wiki-geo-1")
+        await samples.ends(store, "moved", "cut_over", "wiki", 5, verdict="cut-over", copy=copy)
+        await page.locator("#away-title").wait_for()
+        told = await page.locator("#away").inner_text()
+        assert "wiki is not the live server: wiki-geo-1 took its place" in told
+        assert "responder run failback-done --server wiki" in told
+
+
 async def test_every_way_leads_to_a_view_by_keyboard_alone_and_back(store: sqlite.Store):
     async with consoles.served(store) as site, looked_at(site.base) as page:
         await page.locator("#outages h3 a").focus()

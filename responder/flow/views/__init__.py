@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from responder.flow.views.deciding import of_beliefs, of_decision
-from responder.flow.views.estate import inventory, of_server, of_statement
+from responder.flow.views.estate import inventory, of_server, of_statement, of_succession
 from responder.flow.views.happening import incident, incidents, of_outage
 from responder.flow.views.plain import Json, seconds, time
 from responder.flow.views.running import (
@@ -36,6 +36,7 @@ __all__ = [  # callers say `views.X`, wherever X lies in here
     "of_server",
     "of_signal",
     "of_statement",
+    "of_succession",
     "run",
     "seconds",
     "time",

@@ -44,14 +44,12 @@ def of_server(
         "tolerance": _tolerance(tolerance),
         "probe": _probe(health),
         "resource_health": of_statement(said),
-        "superseded": of_succession(superseded),
+        "superseded": of_succession(superseded) if superseded is not None else None,
     }
 
 
-def of_succession(found: successions.Succession | None) -> Json | None:
-    """What took a server's place, or null."""
-    if found is None:
-        return None
+def of_succession(found: successions.Succession) -> Json:
+    """What took a server's place."""
     told = found.sentence()
     return {"by": found.by, "name": found.by_name, "since": time(found.since), "run": found.run, "sentence": told}
 

@@ -44,7 +44,7 @@ function question(one) {
       ["Still needed", needed(one)],
       ["Held by", one.held_by],
       ["Owner", one.owner],
-      ["Asked", one.asked_at && [moment(one.asked_at, "ago"), one.times_asked > 1 ? `, for the ${one.times_asked}. time: the price has risen` : ""]],
+      ["Asked", one.asked_at && [moment(one.asked_at, "ago"), one.times_asked > 1 ? `, ${one.times_asked} times so far: the price has risen` : ""]],
     ]),
     command(one.yes, `yes ${one.run}`, "Yes"),
     command(one.no, `no ${one.run}`, "No"));

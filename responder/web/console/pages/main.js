@@ -1,6 +1,7 @@
 // The loop: reads the overview and what is looked at, draws what has changed, and never lets an old page look current.
 import * as api from "./api.js";
 import * as approvals from "./approvals.js";
+import * as away from "./away.js";
 import * as brakes from "./brakes.js";
 import * as outage from "./outage.js";
 import * as outages from "./outages.js";
@@ -59,6 +60,8 @@ function draw() {
   show("approvals", found.approvals, () => approvals.draw(found.approvals));
   show("outages", found.outages, () => outages.draw(found.outages));
   show("runs", found.runs, () => runs.draw(found.runs));
+  show("away", found.away, () => away.draw(found.away));
+  at("away-section").hidden = !found.away.total;
   show("sources", [found.hearing, found.sources, found.intake], () => self.sources(found));
   show("instances", [found.instances, found.servers, found.store, found.announcements, found.playbooks], () => self.instances(found));
   const aloud = brakes.aloud(found);
