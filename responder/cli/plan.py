@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,7 +94,7 @@ def _write(found: dict[str, Any]) -> None:
         click.echo(f"Nothing would be started now: {sentence}")
     if found["possible"]:
         given = {name: value for name, value in found["arguments"].items() if value is not None}
-        again = "".join(f" --set {name}={_plainly(value)}" for name, value in given.items())
+        again = "".join(f" --set {shlex.quote(f'{name}={_plainly(value)}')}" for name, value in given.items())
         name = found["server"].rpartition("/")[2]
         click.echo(
             f"To do exactly this: responder run {found['playbook']} --server {name}{again} --plan {found['hash']}"
@@ -103,7 +105,7 @@ def _write(found: dict[str, Any]) -> None:
 
 def _plainly(value: object) -> str:
     """As `--set` and playbooks write it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _lines(step: dict[str, Any]) -> list[str]:
@@ -114,5 +116,5 @@ def _lines(step: dict[str, Any]) -> list[str]:
     found += [f"{t['verb']} {t['what']} {t['detail']}".rstrip() for t in step["touches"] or ()]
     if step["obstacle"]:
         found.append(f"WOULD FAIL: {step['obstacle']}")
-    found += [f"{name}: {' '.join(str(value).split())}" for name, value in step["with"].items()]
+    found += [f"{name}: {' '.join(_plainly(value).split())}" for name, value in step["with"].items()]
     return found

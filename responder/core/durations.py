@@ -38,7 +38,7 @@ def parse(text: str, *, place: str = "", longest: timedelta = _LONGEST) -> timed
         raise errors.InputError(
             "duration.out-of-range",
             f"{text[:40]!r} is not between one second and {'one year' if longest == _LONGEST else show(longest)}.",
-            remedy="Declare what can really be borne.",
+            remedy="Give one that is.",
             place=place,
         )
     return timedelta(seconds=seconds)

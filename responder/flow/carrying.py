@@ -23,7 +23,7 @@ from responder import steps as kinds
 from responder.core import announcements, brakes, controls, errors, playbooks, runs, tolerances
 from responder.flow import braking, gate, meaning, situations, told
 from responder.steps import doors
-from responder.store import sqlite
+from responder.store import codec, sqlite
 
 _log = structlog.get_logger(__name__)
 
@@ -220,12 +220,12 @@ class Carrying:
                     _log.info("step.reconciled", **ctx.run.log_context())
                     found = await kind.reconcile(ctx)
                     if not isinstance(found, runs.NotStarted):
-                        return found, latest
+                        return _fit(ctx, found), latest
                     stop = await self._gate.stop(ctx.run, ctx.step, said)
                     if stop is not None:  # it had not begun, and must not begin now
                         return stop.wait(clock.now()), latest
                     self._must_be_ours(ctx.run)
-                return await kind.execute(ctx), latest
+                return _fit(ctx, await kind.execute(ctx)), latest
         except (Fenced, errors.StoreError):
             raise
         except errors.InputError as error:
@@ -349,6 +349,27 @@ class Carrying:
                 _log.warning("step.retries", **run.log_context(), after_s=after.total_seconds(), why=why)
             case runs.Fail(why=why):
                 _log.error("step.failed", **run.log_context(), why=why)
+
+
+def _fit(ctx: doors.Context, found: runs.Outcome) -> runs.Outcome:
+    """The answer of a step kind, which may be somebody else's: an outcome that a journal can keep.
+
+    Raises:
+        InputError: it is none. What the step did is done, so it is not tried again.
+    """
+    if not isinstance(found, runs.Outcome):
+        why = f"answered {str(found)[:80]!r}, which is none of Done, Wait, Retry and Fail"
+    else:
+        try:
+            codec.dump(
+                {"output": getattr(found, "output", None), "saved": getattr(found, "saved", None)}, codec.MAPPING
+            )
+            return found
+        except (TypeError, ValueError) as error:
+            why = f"answered what cannot be kept: {error}"
+    text = f"The step kind {ctx.step.kind} {why}."
+    remedy = "Mend the package it comes from; look what it did before anybody says `retry`."
+    raise errors.InputError("step.no-outcome", text, remedy=remedy)
 
 
 def _outputs(records: Mapping[str, runs.StepRecord]) -> dict[str, Mapping[str, Any]]:

@@ -23,6 +23,8 @@ class RunRequest:
     """ARM id, or a name that only one server has."""
     by: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    place: str = "--set"
+    """Where they were given, for messages."""
 
 
 async def find_server(store: sqlite.Store, name_or_id: str) -> servers.Server:
@@ -73,7 +75,7 @@ async def planned(
         server=server,
         outage_id=outage.id if outage else None,
         playbook=playbook,
-        params=playbook.arguments(request.params),
+        params=playbook.arguments(request.params, place=request.place),
         by=request.by,
         now=now,
     )
@@ -212,6 +214,7 @@ async def say(
         )  # fmt: skip
         await (store.runs.revive(said, at) if revives else store.runs.signal(said))
     missing = approvals.missing_signature(await store.runs.signals(run.id), run.created_by)
+    missing = " ".join(filter(None, (missing, _about_nothing(run, word.topic))))
     left = await store.runs.get(run.id) or run
     braked = await _braked(store, left, now) if word.topic in _MOVE_ON else ""
     return Noted(run=left, answer=answer, step=step, missing=missing, braked=braked)
@@ -275,12 +278,30 @@ def _too_late(run: runs.Run, records: Mapping[str, runs.StepRecord], topic: runs
         return
     for step in run.playbook.steps:
         record = records.get(step.id)
-        if step.kind in controls.NO_RETURN and record is not None and record.output.get("verdict") == "cut-over":
+        verdict = record.output.get("verdict") if record is not None and step.kind in controls.NO_RETURN else None
+        if verdict in _GONE:
             raise errors.RefusedError(
                 "run.too-late",
-                f"Applications were sent to the copy already ({step.id} of {run.id}).",
+                f"{_GONE[verdict]} already ({step.id} of {run.id}).",
                 remedy="Going back is a change of its own; nothing here undoes it.",
             )
+
+
+_GONE = {"cut-over": "Applications were sent to the copy", "promoted": "The replica was promoted"}
+"""Verdicts behind which there is no way back."""
+
+
+def _about_nothing(run: runs.Run, topic: runs.Topic) -> str:
+    """That a yes or no was said to a run which cuts nothing over. It is kept: a step kind of somebody else may heed it.
+    But who says it to a `wait-it-out` must not believe that the copy's cut-over has been agreed to."""
+    asks = controls.NO_RETURN | {"hold"}
+    if topic not in _ABOUT_A_CUT_OVER or any(step.kind in asks for step in run.playbook.steps):
+        return ""
+    elsewhere = "`responder approvals --early` lists the runs that do, and each is answered by its own id."
+    return f"But {run.playbook.name} cuts nothing over, so this answers nothing. {elsewhere}"
+
+
+_ABOUT_A_CUT_OVER = (runs.Topic.APPROVE, runs.Topic.DECLINE, runs.Topic.HOLD, runs.Topic.RELEASE)
 
 
 def _passed(run: runs.Run, at: str) -> None:

@@ -22,6 +22,10 @@ _READ = 64 * 1024
 """Bytes held while it runs; older ones are dropped."""
 
 
+_SECRET = 6
+"""Characters that a secret has at least."""
+
+
 class Programs:
     """Runs programs within the limits of the settings."""
 
@@ -78,7 +82,16 @@ class Programs:
             code = None
         finally:
             await _end(process)
-        return calls.Ended(code=code, said=said.decode("utf-8", "replace").strip()[-_KEPT:])
+        return calls.Ended(code=code, said=self._blotted(said.decode("utf-8", "replace")).strip()[-_KEPT:])
+
+    def _blotted(self, text: str) -> str:
+        """Without the values of the variables that were let through: most are let through to log in with. What is a
+        path, or too short to be a secret, stays readable."""
+        values = {os.environ.get(name, "") for name in self._config.environment}
+        for value in sorted(values, key=len, reverse=True):
+            if len(value) >= _SECRET and not value.startswith("/"):
+                text = text.replace(value, "***")
+        return text
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         let_through = {name: os.environ[name] for name in self._config.environment if name in os.environ}

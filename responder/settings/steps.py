@@ -37,7 +37,8 @@ class Command(fields.Part):
     programs: tuple[Path, ...] = ()
     """Programs that playbooks may run, by their absolute paths; run as the service's user. Empty: switched off."""
     environment: tuple[str, ...] = ()
-    """Variables of the service's environment that programs get to see. Empty: none; PATH and LANG are set anew."""
+    """Variables of the service's environment that programs get to see; their values are not kept of what it says.
+    Empty: none; PATH and LANG are set anew."""
 
     @pydantic.field_validator("programs")
     @classmethod

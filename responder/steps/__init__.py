@@ -118,7 +118,7 @@ def _load(points: Sequence[metadata.EntryPoint]) -> StepKind:
         raise _broken(points, "several packages bring it")
     try:
         kind = points[0].load()
-    except Exception as error:  # whatever somebody else's import raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's import raises; one that exits is no end of ours
         raise _broken(points, f"it cannot be loaded: {type(error).__name__}: {error}") from error
     try:
         playbooks.described(points[0].name, kind)

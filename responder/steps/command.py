@@ -86,10 +86,17 @@ async def reconcile(ctx: doors.Context) -> runs.Outcome | runs.NotStarted:
 
 
 async def _run(ctx: doors.Context, arguments: Sequence[Any]) -> calls.Ended:
-    settings = ctx.step.settings
-    limit = min(durations.parse(str(settings["limit"])), _LONGEST)
+    most = limit(ctx)
     ctx.check()
-    return await ctx.doors.programs.run(str(settings["program"]), [str(a) for a in arguments], _variables(ctx), limit)
+    program = str(ctx.step.settings["program"])
+    return await ctx.doors.programs.run(program, [str(a) for a in arguments], _variables(ctx), most)
+
+
+def limit(ctx: doors.Context) -> timedelta:
+    """How long the program may run: no longer than what is left of the step's `timeout`, but a moment at least."""
+    most = min(durations.parse(str(ctx.step.settings["limit"])), _LONGEST)
+    end = runs.deadline(ctx.step, ctx.record)
+    return min(most, max(end - ctx.now, timedelta(seconds=1))) if end is not None else most
 
 
 def _variables(ctx: doors.Context) -> Mapping[str, str]:

@@ -115,6 +115,8 @@ def _judged(ctx: doors.Context, answer: calls.Answer) -> runs.Outcome:
     if str(answer.status) in expected:
         return runs.Done(output={"status": answer.status, "answer": answer.body})
     why = f"status {answer.status}: {answer.body[:300]}"
+    if 300 <= answer.status < 400:
+        why = f"status {answer.status}: it sends us elsewhere, and we follow nobody; write the URL it leads to"
     # 429 and 503 with Retry-After say that it was not taken; any other 5xx may have been.
     refused = answer.status == 429 or (answer.status == 503 and answer.retry_after is not None)
     if refused or (answer.status >= 500 and _may_repeat(ctx)):

@@ -317,6 +317,7 @@ def _asked(request: web.Request, body: dict[str, Any]) -> requests.RunRequest:
         server=str(body.get("server", "")),
         by=request[_CALLER].person(body.get("by")),
         params=params,
+        place="params",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,16 @@ def test_a_run_by_plan_is_refused_when_something_is_different_now(plan: Any, res
     (here / "settings.yaml").write_text(f"store: {{path: {here}/store.db}}\nplaybooks: {here}/books\n")
     responder(*run).complains("run.plan-differs", "the playbook (now geo-restore")
     responder(*run[:-4], "--plan", "abc", *run[-2:]).complains("run.plan-differs", "not one of this version's")
+
+
+def test_the_command_that_a_plan_prints_does_exactly_that(responder: terminal.Responder, here: Path):
+    more = "parameters: {n: {type: number, default: 5}, f: {type: flag, default: no}, s: {default: it's a b}}\n"
+    (here / "books" / "geo-restore.yaml").write_text(GOOD + more)
+    config = ("--config", f"{here}/settings.yaml")
+    told = responder("playbooks", "plan", "geo-restore", "--server", "orders", *config).out
+    line = told.partition("To do exactly this: ")[2].splitlines()[0]
+    assert "'s=it'\"'\"'s a b'" in line
+    assert responder(*shlex.split(line)[1:], "--yes", *config).code == 0
 
 
 def test_a_run_by_plan_does_exactly_that(responder: terminal.Responder, here: Path):

@@ -251,6 +251,20 @@ def step(text: str) -> str:
         ),
         pytest.param(document(more="requires: [{that: 'true'}]\n"), "playbook.missing", "3:12", id="silently"),
         pytest.param(document(more="notify: {ended: {subject: a, text: b}}\n"), "playbook.unknown-key", "3:10", id="a"),
+        pytest.param(document(more="on: {}\n"), "playbook.bad-key", "3:1", id="a key that is a flag to YAML"),
+        pytest.param(
+            step("id: a\ndo: notify\nwith: {deep: {no: 1}}"), "playbook.bad-key", "7:19", id="such a key deep within"
+        ),
+        pytest.param(
+            step("id: a\ndo: notify\nwith: {deep: {'${{ server.name }}': 1}}"), "playbook.bad-key", "7:19", id="a name"
+        ),
+        pytest.param(document(more="parameters: {in: {}}\n"), "playbook.bad-id", "3:14", id="a word of the language"),
+        pytest.param(
+            document(more="parameters: {n: {default: '${{ run.id }}'}}\n"), "playbook.bad-value", "3:27", id="filled"
+        ),
+        pytest.param(
+            step("id: a\ndo: hold\nwhen: '${{ server.geo_backup }}'"), "playbook.bad-expression", "7:12", id="in braces"
+        ),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused_at_its_line_and_column(text: str, error_id: str, place: str):
@@ -268,6 +282,8 @@ def test_what_is_not_understood_is_refused_at_its_line_and_column(text: str, err
         (step("id: a\ndo: hold\nwhen: server.geo_bakup"), "Did you mean server.geo_backup?"),
         (step("id: a\ndo: hold\nwhen: steps.restor.verdict == 'x'"), "Did you mean restore?"),
         (step("id: a\ndo: hold\nattempts: 3"), "Write `retry: {attempts: N}`."),
+        (step("id: a\ndo: hold\nwhen: server.geo_backup and server.name == 'a = b'"), "Write `&&` for `and`."),
+        (step("id: a\ndo: hold\nwhen: server.name == 'a and b' && not server.geo_backup"), "Write `!` for `not`."),
         (
             step("id: a\ndo: hold\nwhen: {re-store.verdict: [a, b], x.sql: true}"),
             'Write `when: steps.re_store.verdict in ["a", "b"] && steps.x.sql == true`.',
@@ -336,6 +352,18 @@ def test_an_argument_that_does_not_fit_is_refused(arguments: dict[str, Any], err
         read(document(more=PARAMETERS)).arguments(arguments, place="--set")
     assert (refused.value.error_id, refused.value.place) == (error_id, "--set")
     assert refused.value.remedy
+
+
+def test_a_number_has_one_spelling_wherever_it_comes_from():
+    found = read(document(more="parameters: {a: {type: number, default: 5}, b: {type: number, default: 5.0}}\n"))
+    spelt = [found.arguments(given) for given in ({}, {"a": "5", "b": "5"}, {"a": 5.0, "b": "5.0"}, {"a": "5e0"})]
+    assert [repr(one) for one in spelt] == ["{'a': 5, 'b': 5}"] * 4
+    assert found.arguments({"a": "0.5"})["a"] == 0.5
+
+
+def test_what_yaml_made_of_a_value_is_told_in_words_of_the_file():
+    told = [examine(step(f"id: a\ndo: hold\ntimeout: {value}")).problems[0].message for value in ("yes", "null", "1")]
+    assert told == [f"timeout: {said} is not a duration." for said in ("true", "nothing", "1")]
 
 
 def test_a_parameter_that_must_be_given_is_asked_for():

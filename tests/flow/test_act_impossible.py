@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from responder import steps as kinds
 from responder.core import playbooks, runs, tolerances
 from responder.flow import act, wakes
 from responder.store import sqlite
@@ -49,6 +50,43 @@ async def test_a_step_kind_that_is_gone_is_told_and_not_spun_on(store: sqlite.St
         again = await store.runs.claim(time.now)
         assert again is not None
         await stage.carry_on(again)
+
+
+class Odd:
+    """A step kind of somebody else."""
+
+    EFFECT = "once"
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    async def execute(self, ctx: Any) -> Any:
+        return self.answer
+
+    reconcile = execute
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("done", "answered 'done', which is none of Done"),
+        (runs.Done(output={"a": object()}), "answered what cannot be kept"),
+    ],
+    ids=["no outcome", "no JSON"],
+)
+async def test_a_step_kind_that_answers_nonsense_has_failed_and_is_not_tried_again(
+    store: sqlite.Store, time: Any, answer: Any, why: str
+):
+    await store.estate.put_servers([samples.server("r")])
+    doors = steps.Stage().context("restore").doors
+    registry = kinds.registry({**kinds.KINDS, "odd": Odd(answer)})
+    stage = act.Act(
+        store, doors, tolerances.Tolerance(), wake=wakes.Wake(), assess=wakes.Wake(), registry=registry
+    )  # fmt: skip
+    book = dataclasses.replace(samples.PLAYBOOK, steps=(playbooks.Step(id="restore", kind="odd"),))
+    left = await stage.carry_on(await claimed(store, time, dataclasses.replace(samples.run("r"), playbook=book)))
+    assert (left.state, left.strikes) == (runs.State.FAILED, 0)
+    assert f"restore: The step kind odd {why}" in left.why
 
 
 async def test_an_interrupted_step_is_still_to_be_reconciled_when_its_server_is_back(

@@ -127,6 +127,30 @@ async def test_a_word_is_kept_with_who_said_it_and_why(estate: sqlite.Store):
     assert word.payload == {"reason": "agreed", "loss_accepted_s": 2400.0, "step": "restore"}
 
 
+async def test_a_yes_to_a_run_that_cuts_nothing_over_is_kept_and_says_so(estate: sqlite.Store):
+    await estate.runs.submit(samples.run("r"))
+    noted = await requests.say(estate, "r", requests.Word(topic=runs.Topic.APPROVE, by="ana"), NOON)
+    assert "cuts nothing over, so this answers nothing" in noted.missing
+    other = await requests.say(estate, "r", requests.Word(topic=runs.Topic.PAUSE, by="ana"), NOON)
+    assert other.missing == ""
+
+
+async def test_a_no_after_the_replica_was_promoted_is_refused(estate: sqlite.Store):
+    book = dataclasses.replace(
+        samples.PLAYBOOK,
+        steps=(playbooks.Step(id="promote", kind="promote_replica"), playbooks.Step(id="cut-over", kind="cut_over")),
+    )
+    await estate.runs.submit(dataclasses.replace(samples.run("r"), playbook=book, step="cut-over"))
+    run = await estate.runs.claim(NOON + timedelta(hours=1))
+    assert run is not None
+    done = samples.record("promote", state=runs.StepState.DONE, output={"verdict": "promoted"})
+    assert await estate.runs.write(run, done)
+    no = requests.Word(topic=runs.Topic.DECLINE, by="ana")
+    error = await refused(requests.say(estate, "r", no, NOON))
+    assert error.error_id == "run.too-late"
+    assert "The replica was promoted already" in error.message
+
+
 async def test_a_word_to_no_run_is_refused(estate: sqlite.Store):
     error = await refused(requests.say(estate, "r", requests.Word(topic=runs.Topic.CANCEL, by="ana"), NOON))
     assert error.error_id == "run.unknown"

@@ -62,11 +62,23 @@ def test_a_step_kind_of_another_package_is_used_like_one_of_ours(package: Path):
     [
         ("raise RuntimeError('no licence')", "no licence"),
         ("import nosuchmodule_of_anybody", "nosuchmodule_of_anybody"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        (GOOD.replace("async def", "def"), "execute is not `async`"),
+        (GOOD.replace("execute(ctx)", "execute(self, ctx)"), "name an instance"),
         ("EFFECT = 'read'", "has nothing to execute"),
         (GOOD.replace('"read"', '"once"'), "cannot find out what became of it"),
         (GOOD.replace('"read"', '"sometimes"'), "does not say what it does"),
     ],
-    ids=["raises", "lacks a package", "executes nothing", "once without reconcile", "no effect"],
+    ids=[
+        "raises",
+        "lacks a package",
+        "exits",
+        "waits for nothing",
+        "a class",
+        "executes nothing",
+        "once without reconcile",
+        "no effect",
+    ],
 )
 def test_a_broken_one_stops_only_the_playbooks_that_use_it(package: Path, source: str, why: str, tmp_path: Path):
     (package / "third_bad.py").write_text(source)

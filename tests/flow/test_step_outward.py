@@ -305,6 +305,28 @@ async def test_a_program_gets_its_arguments_and_a_small_environment(machine: Sta
     }  # fmt: skip
 
 
+async def test_what_was_let_through_to_a_program_is_not_kept_of_what_it_says(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {"LET_THROUGH": SECRET, "HOME_OF": "/var/lib/jobs", "SHORT": "yes"}.items():
+        monkeypatch.setenv(name, value)
+    names = ("LET_THROUGH", "HOME_OF", "SHORT")
+    machine = Stage(settings.Steps(command=settings.Command(programs=(program,), environment=names)))
+    said = output(await machine.run(program=str(program), arguments=["tell"]))["said"]
+    assert SECRET not in said
+    assert '"LET_THROUGH": "***"' in said
+    assert '"HOME_OF": "/var/lib/jobs"' in said
+    assert '"SHORT": "yes"' in said
+
+
+@pytest.mark.parametrize(("timeout", "begun_before", "limit"), [(20, 5, 15), (20, 60, 1), (None, 60, 60), (600, 0, 60)])
+def test_a_program_may_run_no_longer_than_its_step(machine: Stage, timeout: int | None, begun_before: int, limit: int):
+    ctx = machine.context("command", {"program": "/bin/true"})
+    step = dataclasses.replace(ctx.step, timeout=timedelta(seconds=timeout) if timeout else None)
+    record = dataclasses.replace(ctx.record, started_at=ctx.now - timedelta(seconds=begun_before))
+    assert command.limit(dataclasses.replace(ctx, step=step, record=record)) == timedelta(seconds=limit)
+
+
 async def test_only_the_end_of_what_it_says_is_kept(machine: Stage, program: Path):
     said = output(await machine.run(program=str(program), arguments=["much"]))["said"]
     assert len(said) == 2000

@@ -5,6 +5,7 @@ Playbooks are checked against this when they are loaded; `lint`, `show`, `schema
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -97,6 +98,8 @@ def described(name: str, module: object) -> Kind:
     effect = getattr(module, "EFFECT", None)
     if not callable(getattr(module, "execute", None)):
         raise _bad("steps.no-execute", f"Step kind {name!r} has nothing to execute.", "Give it `execute`.")
+    for function in filter(None, (getattr(module, "execute", None), getattr(module, "reconcile", None))):
+        _insist_on_shape(name, function)
     if effect not in EFFECTS:
         text = f"Step kind {name!r} does not say what it does to the world."
         raise _bad("steps.no-effect", text, f"Give it `EFFECT`: {', '.join(EFFECTS)}.")
@@ -109,6 +112,20 @@ def described(name: str, module: object) -> Kind:
         raise _bad("steps.bad-declaration", text, "Use playbooks.Setting and playbooks.Output.")
     about = getattr(module, "ABOUT", None) or (module.__doc__ or name).strip().splitlines()[0]
     return Kind(name=name, effect=effect, about=str(about), settings=settings, outputs=outputs)
+
+
+def _insist_on_shape(name: str, function: object) -> None:
+    """`async def execute(ctx)`: anything else would be found out in the middle of a run."""
+    called = getattr(function, "__name__", "execute")
+    if not inspect.iscoroutinefunction(function):
+        raise _bad(
+            "steps.not-async", f"Step kind {name!r}: {called} is not `async`.", f"Write `async def {called}(ctx)`."
+        )
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError as error:
+        text = f"Step kind {name!r}: {called} cannot be called with the context alone: {error}."
+        raise _bad("steps.bad-call", text, "Of a class, name an instance.") from error
 
 
 def named(step_id: str) -> str:

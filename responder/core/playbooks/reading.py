@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from responder.core import errors
-from responder.core.playbooks import nodes, shapes, steps_reading, types
+from responder.core.playbooks import nodes, shapes, steps_reading, templates, types
 from responder.core.playbooks.languages import Language
 from responder.core.playbooks.report import Report
 
 _TOP = ("title", "purpose", "parameters", "requires", "steps", "notify")
 _PARAMETER = ("type", "default", "about", "choices", "required")
+_RESERVED = frozenset({"in", "true", "false", "null"})
+"""Of CEL, what may not stand behind a dot. https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax"""
 _MOMENTS = ("started", "done", "failed", "cancelled")
 
 
@@ -63,7 +65,10 @@ def _parameters(report: Report, node: nodes.Node | None) -> tuple[shapes.Paramet
     found = []
     for key, item in entries:
         name = str(key.value)
-        if not steps_reading.is_name(name):
+        if name in _RESERVED:
+            text = f"{name!r} is a word of the language: params.{name} could not be read."
+            report.refuse("playbook.bad-id", text, key.at, "Take another name.")
+        elif not steps_reading.is_name(name):
             remedy = "Use lower-case words joined by _, as in --set to_zone=2."
             report.refuse("playbook.bad-id", f"{name!r} is no name for a parameter.", key.at, remedy)
         elif (parameter := _parameter(report, name, item)) is not None:
@@ -89,6 +94,10 @@ def _parameter(report: Report, name: str, node: nodes.Node) -> shapes.Parameter 
     default = None
     if "default" in entry and nodes.plain(entry["default"]) is not None:
         default = report.value(entry, "default", types.Type(kind), None, choices=choices)
+        if isinstance(default, str) and templates.OPEN in default:
+            text = f"The default of {name} is not filled in: a parameter is what it is."
+            remedy = "Write it out, or put the ${{ }} into the step that uses it."
+            report.refuse("playbook.bad-value", text, entry["default"].at, remedy)
         if required:
             text = f"{name} must be given, so its default counts never."
             report.refuse("playbook.bad-value", text, entry["default"].at, "Take `required` or `default` away.")

@@ -39,12 +39,15 @@ class Report:
 
     def entries(self, node: nodes.Node) -> Sequence[tuple[nodes.Scalar, nodes.Node]]:
         """The `name: value` lines of a node, or a problem. Of a name that is there twice, the first."""
-        if not isinstance(node, nodes.Fields) or not all(isinstance(key.value, str) for key, _ in node.entries):
+        if not isinstance(node, nodes.Fields):
             text = "Expected `name: value` lines."
             self.refuse("playbook.not-a-mapping", text, node.at, "See the shipped playbooks.")
             return ()
         found: dict[str, tuple[nodes.Scalar, nodes.Node]] = {}
         for key, item in node.entries:
+            if not isinstance(key.value, str):
+                self.not_a_name(key)
+                continue
             name = str(key.value)
             if name in found:
                 first = found[name][0].at.line
@@ -53,6 +56,12 @@ class Report:
             else:
                 found[name] = (key, item)
         return tuple(found.values())
+
+    def not_a_name(self, key: nodes.Scalar) -> None:
+        """Note a key that YAML takes for something else: a bare on, off, yes, no, null, or a number."""
+        value = "nothing (null)" if key.value is None else f"a {'flag' if isinstance(key.value, bool) else 'number'}"
+        text = f"The key here is {value} to YAML, and not a text."
+        self.refuse("playbook.bad-key", text, key.at, 'Put it in quotes, like "on": ...')
 
     def fields(self, node: nodes.Node, allowed: Collection[str]) -> dict[str, nodes.Node] | None:
         """The lines by name; those that are not allowed are refused. None: there are no lines."""

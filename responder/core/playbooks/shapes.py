@@ -145,7 +145,7 @@ def _argument(parameter: Parameter, given: Mapping[str, Any], place: str) -> Any
             raise errors.InputError(
                 "playbook.missing-parameter",
                 f"{parameter.name} must be given{about}.",
-                remedy=f"Give --set {parameter.name}=VALUE.",
+                remedy=f"Give --set {parameter.name}=VALUE." if place == "--set" else f"Give {parameter.name}.",
                 place=place,
             )
         return parameter.default

@@ -217,7 +217,8 @@ def check_texts(
             for item in items:
                 check_texts(report_, item, names, language)
         case nodes.Fields(entries=entries):
-            for _, item in entries:
+            for key, item in entries:
+                _check_key(report_, key)
                 check_texts(report_, item, names, language)
         case nodes.Scalar(value=str() as text) if templates.OPEN in text:
             try:
@@ -231,6 +232,15 @@ def check_texts(
                 _check_at(report_, source, names, type_, language, _spot(node, number))
 
 
+def _check_key(report_: report.Report, key: nodes.Scalar) -> None:
+    """A key stays as it is: what would have to be filled in, or would be kept as `True`, is refused."""
+    if key.value is None or isinstance(key.value, bool):
+        report_.not_a_name(key)
+    elif templates.OPEN in str(key.value):
+        text = "A name is not filled in: only values are."
+        report_.refuse("playbook.bad-key", text, key.at, "Write the name out, and the ${{ }} behind the colon.")
+
+
 def check(
     report_: report.Report, node: nodes.Node, source: str, names: Names, wants: types.Type, language: Language
 ) -> None:
@@ -242,6 +252,10 @@ def check(
 def _check_at(
     report_: report.Report, source: str, names: Names, wants: types.Type | None, language: Language, at: nodes.At
 ) -> None:
+    if templates.OPEN in source:  # within a condition, or within another one
+        text = "An expression has no ${{ }} in it."
+        report_.refuse("playbook.bad-expression", text, at, "Take the ${{ and the }} away.")
+        return
     complaints = language.expressions.check(source, names, wants)
     for name, word, start in () if complaints else _compared(source):
         if word not in names.words.get(name, (word,)):
@@ -252,9 +266,22 @@ def _check_at(
     for complaint in complaints:
         place = at.later(complaint.line, complaint.column)
         if complaint.name is None:
-            report_.refuse("playbook.bad-expression", f"{complaint.message}.", place, "See playbooks/README.md.")
+            report_.refuse("playbook.bad-expression", f"{complaint.message}.", place, _meant(complaint, source))
         else:
             _refuse_name(report_, complaint.name, names, place)
+
+
+_OTHERWISE = {"and": "&&", "or": "||", "not": "!", "AND": "&&", "OR": "||", "NOT": "!", "=": "==", "is": "=="}
+_STRANGE = re.compile(r"\b(?:and|or|not|AND|OR|NOT|is)\b|(?<![=!<>])=(?!=)")
+_TEXTS = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'""")
+
+
+def _meant(complaint: declared.Complaint, source: str) -> str:
+    """What is written differently in this language, where it cannot be read and has a word of another one in it."""
+    strange = _STRANGE.search(_TEXTS.sub('""', source))
+    if strange is None or "yntax error" not in complaint.message:
+        return "See playbooks/README.md."
+    return f"Write `{_OTHERWISE[strange[0]]}` for `{strange[0]}`."
 
 
 _QUOTED = r"""(?P<q>["'])(?P<word>[^"'\\]*)(?P=q)"""

@@ -43,6 +43,10 @@ _EXAMPLES = {
 }
 
 
+_EXACT = 2**53
+"""Below it a broken number stands for every whole one exactly."""
+
+
 class Names(dict[str, "Type"]):
     """The names an expression may use, with their types; and of some texts, all that they may be."""
 
@@ -84,6 +88,9 @@ def typed(type_: Type, value: Any, *, choices: Collection[str] = (), spoken: boo
                 quote = " Put it in quotes." if isinstance(value, bool) else ""
                 raise Misfit(f"{value!r} is not one of the choices", f"Choose {', '.join(choices)}.{quote}")
             return value
+        case Type.NUMBER if _fits(type_, value):
+            # 5.0 and 5 are the same number, and a plan with either must have the same hash.
+            return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
         case _ if _fits(type_, value):
             return value
     raise Misfit(f"{_shown(value)} is not a {type_}", _EXAMPLES.get(type_, "Correct it."))
@@ -144,5 +151,6 @@ def _fits(type_: Type, value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    """As the file has it, not as Python does."""
+    text = "nothing" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -98,12 +98,16 @@ def overdue(run: Run, record: StepRecord | None, now: datetime) -> Fail | None:
     return Fail(why=f"not done within {_span(step)}: {record.why}")
 
 
+_LONGEST_PAUSE = timedelta(hours=1)
+"""Where a playbook says `first` and not `longest`: doubled a dozen times, ten seconds are half a day."""
+
+
 def back_off(step: playbooks.Step, attempts: int) -> timedelta | None:
     """The pause that the playbook wants after so many failures; None: it says nothing."""
     if step.first is None:
         return None
     grown: timedelta = step.first * 2.0 ** min(attempts - 1, 16)
-    return min(grown, step.longest) if step.longest is not None else grown
+    return min(grown, step.longest or max(step.first, _LONGEST_PAUSE))
 
 
 def _span(step: playbooks.Step) -> str:
