@@ -9,10 +9,17 @@ SQL for both (the rules are in CONTRIBUTING.md), with parameters `:name`, or `?`
 from __future__ import annotations
 
 import abc
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
+
+from responder import clock
+from responder.core import errors
+from responder.store import files
 
 T = TypeVar("T")
 
@@ -105,6 +112,16 @@ class Connection(Protocol):
 Work = Callable[[Connection], T]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """The store takes no writes."""
+
+    since: datetime
+    """The first write that it did not take."""
+    error: errors.StoreError
+    """What it said last."""
+
+
 class Database(abc.ABC):
     """A database that is open, or will be after `connect`."""
 
@@ -115,6 +132,8 @@ class Database(abc.ABC):
         self.place = place
         """For messages: the file, or host and database. Never a secret."""
         self.read_only = read_only
+        self.trouble: Trouble | None = None
+        """None: the newest write was taken, or there was none. Reading may well go on beside it."""
 
     @abc.abstractmethod
     async def connect(self) -> None:
@@ -136,8 +155,20 @@ class Database(abc.ABC):
         it changes nothing but rows.
 
         Raises:
-            StoreError: `store.unavailable`, `store.full`, `store.read-only`, `store.closed`.
+            StoreError: `store.unavailable`, `store.full`, `store.moved`, `store.read-only`, `store.closed`.
         """
+
+    @contextlib.contextmanager
+    def _minding(self) -> Iterator[None]:
+        """Around a write: remember whether it was taken."""
+        try:
+            yield
+        except errors.StoreError as error:
+            if error.error_id in _TROUBLES:
+                since = self.trouble.since if self.trouble is not None else clock.now()
+                self.trouble = Trouble(since=since, error=error)
+            raise
+        self.trouble = None
 
     async def give_back(self, pages: int) -> bool:
         """Give so many unused pages of the file back to the disk. False: there are none (left)."""
@@ -154,6 +185,10 @@ class Database(abc.ABC):
     @abc.abstractmethod
     async def close(self) -> None:
         """Finish what is under way and let go. Twice is once."""
+
+
+_TROUBLES = {"store.unavailable", "store.full", files.MOVED}
+"""All else that a write may meet is about that write."""
 
 
 def insert(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> list[Row]:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from responder import clock
 from responder.core import errors
-from responder.store import codec, database, failures
+from responder.store import codec, database, failures, files
 
 T = TypeVar("T")
 
@@ -65,6 +65,7 @@ class Database(database.Database):
         self.path = path
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._connection: Connection | None = None
+        self._files = files.Files(path)
         self._closed = False
 
     async def connect(self) -> None:
@@ -88,7 +89,8 @@ class Database(database.Database):
                 remedy="Ask the running daemon over its API, or stop it and try again.",
                 place=str(self.path),
             )
-        return await self._call(lambda: _transact(self._open(), work))
+        with self._minding():
+            return await self._call(lambda: _transact(self._open(), work, self._files))
 
     async def give_back(self, pages: int) -> bool:
         """Cut unused pages off the file's end. A file that was made without that keeps them for what comes."""
@@ -151,6 +153,8 @@ class Database(database.Database):
             remedy = "Put it on a local disk: network file systems cannot share its memory."
             raise failures.unavailable(self.path, f"its volume allows journal mode {journal} only", remedy=remedy)
         self._connection.execute("PRAGMA synchronous = FULL")  # NORMAL could lose the newest commits in a power cut
+        self._connection.execute("SELECT 1 FROM sqlite_master").fetchall()  # by now all its files are there
+        self._files.remember()
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -158,10 +162,11 @@ class Database(database.Database):
             self._connection = None
 
 
-def _transact(connection: Connection, work: database.Work[T]) -> T:
+def _transact(connection: Connection, work: database.Work[T], opened: files.Files) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
         answer = work(connection)
+        opened.must_be_there()
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:  # a full disk has rolled it back already

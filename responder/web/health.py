@@ -8,6 +8,7 @@ from responder import clock
 from responder.core import hearing
 from responder.flow import listening, shelf, views
 from responder.flow import workings as held
+from responder.store import database
 from responder.web import desk, metrics, workings
 
 
@@ -19,7 +20,8 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
         return web.json_response({"alive": True})
 
     async def readyz(_: web.Request) -> web.Response:
-        """503 until the inventory is known and every source had time to prove itself, and while all are blind.
+        """503 until the inventory is known and every source had time to prove itself, and while all are blind or the
+        store takes no writes.
 
         One blind source among others does not make it 503: whoever took us out of service then would make the others
         blind, too. It is told in `hearing` and `sources`, and announced.
@@ -29,12 +31,13 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
         starting = any(verdict.starting for _, verdict in heard.sources)
         blind = heard.overall.state is hearing.State.BLIND
         body = {
-            "ready": servers > 0 and not starting and not blind,
+            "ready": servers > 0 and not starting and not blind and store.database.trouble is None,
             "servers": servers,
             "mode": behind.config.mode,
             "shadow": list(behind.config.shadow().names),
             "hearing": {"state": heard.overall.state.value, "sentence": heard.overall.sentence},
             "sources": [_source(facts, verdict) for facts, verdict in heard.sources],
+            "store": _store(store.database.trouble),
             "intake": await store.intake.counts(),
             "playbooks": _playbooks(behind.shelf),
             "frozen": views.of_freezes(await store.brakes.standing(clock.now()))["freezes"],
@@ -44,7 +47,11 @@ def mount(app: web.Application, behind: desk.Desk) -> None:
     async def measures(_: web.Request) -> web.Response:
         now = clock.now()
         heard = listening.look(behind.sources, policy, now)
-        more = [*workings.families(await held.read(store, now)), *workings.playbooks(behind.shelf)]
+        more = [
+            *workings.families(await held.read(store, now)),
+            *workings.playbooks(behind.shelf),
+            workings.refused(store.database.trouble, now),
+        ]
         text = metrics.render(heard, await store.intake.counts(), now, behind.config.shadow().names, more)
         return web.Response(body=text, headers={"Content-Type": metrics.CONTENT_TYPE})
 
@@ -65,6 +72,13 @@ def _playbooks(found: shelf.Shelf | None) -> views.Json | None:
         "changed_on_disk": state.changed,
         "problem": str(problem) if problem is not None else None,
     }
+
+
+def _store(trouble: database.Trouble | None) -> views.Json:
+    """Whether it takes writes. That it can be read, the answer itself shows."""
+    if trouble is None:
+        return {"writable": True, "since": None, "error": None}
+    return {"writable": False, "since": views.time(trouble.since), "error": str(trouble.error)}
 
 
 def _source(facts: hearing.Facts, verdict: hearing.Verdict) -> views.Json:

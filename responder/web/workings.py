@@ -16,6 +16,7 @@ Names and labels are a promise: they are added, never renamed.
     responder_playbooks{state}                        how many are `loaded`, and `unusable` on this machine
     responder_playbooks_changed                       1: their files are others than what was loaded
     responder_playbooks_broken                        1: the files as they are now cannot be loaded; the last good stay
+    responder_store_refused_seconds                   for how long the store has taken no write; 0: it takes them
     responder_instance_runs{instance}                 runs in hand
     responder_servers                                 servers of the estate that are known
     responder_outages_open                            outages that are not over, each region of one by itself
@@ -26,11 +27,13 @@ Names and labels are a promise: they are added, never renamed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from prometheus_client import core
 
 from responder.core import brakes, throttles
 from responder.flow import shelf, workings
+from responder.store import database
 
 _Gauge = core.GaugeMetricFamily
 
@@ -73,6 +76,13 @@ def playbooks(found: shelf.Shelf | None) -> Iterator[core.Metric]:
     broken = _Gauge("responder_playbooks_broken", "1: the files as they are now cannot be loaded.")
     broken.add_metric([], float(found.state.problem is not None))
     yield from (number, changed, broken)
+
+
+def refused(trouble: database.Trouble | None, now: datetime) -> core.Metric:
+    """Of the store, if it takes no writes."""
+    since = (now - trouble.since).total_seconds() if trouble is not None else 0.0
+    about = "For how long the store has taken no write; 0: it takes them."
+    return _Gauge("responder_store_refused_seconds", about, value=max(since, 1.0) if trouble is not None else 0.0)
 
 
 def _freezes(found: workings.Workings) -> Iterator[core.Metric]:

@@ -53,6 +53,18 @@ def post(daemon: clouds.Daemon, body: bytes, path: str = "/webhooks/azure-monito
             return error.code, error.headers["Retry-After"]
 
 
+def store_of(daemon: clouds.Daemon) -> dict[str, Any]:
+    """What it says of its store, to whoever watches it."""
+    url = f"http://127.0.0.1:{(daemon.folder / 'port').read_text().strip()}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            found: dict[str, Any] = json.loads(answer.read())["store"]
+    except urllib.error.HTTPError as error:
+        with error:
+            found = json.loads(error.read())["store"]
+    return found
+
+
 def publish(daemon: clouds.Daemon, tracking_id: str) -> None:
     """Azure tells of an outage by the hub."""
     bulletin = {
@@ -138,6 +150,7 @@ def test_while_the_disk_is_full_nothing_is_acknowledged_and_afterwards_everythin
     assert post(daemon, refused) == (503, "5")
     assert kept(daemon) == before, "the hub was told nothing, and nothing is half written"
     assert daemon.process.poll() is None
+    assert store_of(daemon)["writable"] is False
     assert "full" in log(daemon) or "disk I/O error" in log(daemon), "the log says why"
 
     limit(daemon, resource.RLIM_INFINITY)
@@ -147,6 +160,7 @@ def test_while_the_disk_is_full_nothing_is_acknowledged_and_afterwards_everythin
             clouds.wait(lambda: opened(daemon, "HUB-2"), daemon.process)
             break
     assert opened(daemon, "HUB-2")
+    assert store_of(daemon) == {"writable": True, "since": None, "error": None}
     assert not opened(daemon, "HOOK-2")
     assert post(daemon, refused) == (202, None)
     clouds.wait(lambda: opened(daemon, "HOOK-2"), daemon.process)

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import parser
 
 from responder import clock, settings
-from responder.core import hearing, servers, throttles
+from responder.core import errors, hearing, servers, throttles
 from responder.flow import braking, intake, listening, wakes
 from responder.store import intake as rows
 from responder.store import sqlite
@@ -168,6 +168,7 @@ async def test_metrics_tell_each_source_and_the_intake(tmp_path: Path) -> None:
     } | {f"responder_intake_{name}" for name in ("arrivals", "pending", "events", "quarantined")} | {
         "responder_shadow", "responder_frozen", "responder_runs_waiting", "responder_instances", "responder_servers",
         "responder_outages_open", "responder_announcements_undelivered", "responder_announcements_oldest_seconds",
+        "responder_store_refused_seconds",
     }  # fmt: skip
     assert samples["responder_shadow", "everything"] == 0
 
@@ -184,6 +185,26 @@ async def test_shadow_mode_is_told_by_both(tmp_path: Path) -> None:
         samples = await site.metrics()
     assert (body["mode"], body["shadow"]) == ("act", ["eastus2"])
     assert (samples["responder_shadow", "everything"], samples["responder_shadow", "eastus2"]) == (0, 1)
+
+
+async def test_a_store_that_takes_no_writes_is_told_by_both_though_it_can_be_read(tmp_path: Path) -> None:
+    async with served(tmp_path, Ear(age=1)) as site:
+        status, body = await site.ready()
+        assert (status, body["store"]) == (200, {"writable": True, "since": None, "error": None})
+        assert (await site.metrics())["responder_store_refused_seconds",] == 0
+        (row,) = await site.store.database.rows("PRAGMA page_count")
+        await site.store.database.rows(f"PRAGMA max_page_count = {row[0]}")
+        with pytest.raises(errors.StoreError):
+            await site.store.outbox.put([store_samples.announcement("x" * 100_000)])
+        status, body = await site.ready()
+        assert (status, body["ready"], body["store"]["writable"]) == (503, False, False)
+        assert "Free space" in body["store"]["error"]
+        assert (await site.metrics())["responder_store_refused_seconds",] > 0
+
+        await site.store.database.rows("PRAGMA max_page_count = 100000")
+        await site.store.outbox.put([store_samples.announcement("a")])
+        status, body = await site.ready()
+        assert (status, body["store"]["writable"]) == (200, True)
 
 
 async def test_a_freeze_is_in_the_metrics_with_who_why_and_until_when(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ class Database(database.Database):
                 remedy="Use a command that writes, or ask a daemon over its API.",
                 place=self.place,
             )
-        return await self._call(self._writing, lambda session: transactions.transact(session, work))
+        with self._minding():
+            return await self._call(self._writing, lambda session: transactions.transact(session, work))
 
     async def tables(self) -> set[str]:
         """The names of the tables in our schema."""
