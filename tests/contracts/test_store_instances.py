@@ -229,7 +229,9 @@ async def test_who_is_frozen_in_the_middle_of_a_write_holds_up_no_other_run(
 async def test_what_a_frozen_process_holds_costs_no_living_instance_its_lease(
     backend: postgresql_backend.Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The server helps only when the one's lease has run out, and as much later the other's would have, too.
+    # The server helps only when the one's lease has run out, and as much later the other's would have, too. As if the
+    # other might not end the one's connections.
+    monkeypatch.setattr(tenures.Tenure, "_disconnect", lambda _: None)
     monkeypatch.setattr(sessions, "_IDLE", 2.2 * SHORT.lease)
     one, other = await backend.open(SHORT), await backend.open(SHORT)
     held, name = await claimed(one, "a"), other.tenure.id
@@ -256,6 +258,42 @@ async def test_what_a_frozen_process_holds_is_let_go_of_with_its_lease(
         taken = await until(lambda: other.runs.claim(samples.NOON, only=held.id))
 
     assert other.runs.ours(taken)
+
+
+async def test_one_of_the_dead_who_cannot_be_swept_away_yet_holds_up_no_other(
+    backend: postgresql_backend.Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "_IDLE", timedelta(minutes=5))
+    one, two, other = [await backend.open(SHORT) for _ in range(3)]
+    held, locks = await claimed(two, "a"), "SELECT 1 FROM instances WHERE id = ? FOR UPDATE"
+
+    async with hanging(other, lambda c: c.execute(locks, (one.tenure.id,))):
+        freeze(one)
+        freeze(two)
+        assert await until(lambda: other.runs.claim(samples.NOON, only=held.id))
+
+
+async def test_a_lease_is_proven_from_the_moment_its_renewal_was_asked_for(
+    backend: postgresql_backend.Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process may have been frozen between the answer and its next instruction."""
+    store = await backend.open(SHORT)
+    tenure: Any = store.tenure
+    renew, ticks, frozen_for, goes_on = tenure._do, clock.ticks, [0.0], threading.Event()
+
+    def renewed_before_it_froze(*given: Any) -> Any:
+        if frozen_for[0]:
+            goes_on.set()
+            raise ConnectionError("nothing more is heard")
+        answer = renew(*given)
+        frozen_for[0] = SHORT.proof.total_seconds() + 1
+        return answer
+
+    monkeypatch.setattr(clock, "ticks", lambda: ticks() + frozen_for[0])
+    tenure._do = renewed_before_it_froze
+    await until(goes_on.is_set)
+
+    assert not tenure.proven()
 
 
 async def test_an_instance_cut_off_from_the_database_stops_to_begin_effects(

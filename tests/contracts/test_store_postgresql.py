@@ -14,7 +14,7 @@ import pytest
 from responder import settings
 from responder.core import errors, runs
 from responder.store import migrations, postgresql, stores
-from responder.store.postgresql import places, pools, transactions
+from responder.store.postgresql import places, pools, sessions, transactions
 from tests.contracts import postgresql_backend, postgresql_server, samples
 
 T = TypeVar("T")
@@ -285,6 +285,86 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for_its_fate(
     assert await store.database.execute_transaction(count) == (1 if arrives else 2)
     rows = await store.database.rows("SELECT key FROM meta WHERE key LIKE 'try%'")
     assert [row["key"] for row in rows] == ["try 1" if arrives else "try 2"]
+
+
+async def test_a_commit_that_is_still_under_way_is_waited_for(
+    backend: postgresql_backend.Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, asked, times, orphans = await backend.open(), [], [], list[Any]()
+    run_script, execute = sessions.Session.run_script, sessions.Session.execute
+
+    def losing(self: Any, script: str) -> None:
+        if script == "COMMIT" and not orphans:
+            orphans.append(self._connection)  # the server goes on with it, and we do not hear of that
+            self._connection = None
+            raise ConnectionResetError("the answer was lost")
+        run_script(self, script)
+
+    def asking(self: Any, sql: str, *given: Any) -> Any:
+        if sql == transactions._FATE:
+            asked.append(sql)
+            if len(asked) == 3:
+                self._run(orphans[0].execute("COMMIT"))
+                self._run(orphans[0].close())
+        return execute(self, sql, *given)
+
+    monkeypatch.setattr(sessions.Session, "run_script", losing)
+    monkeypatch.setattr(sessions.Session, "execute", asking)
+
+    def count(connection: Any) -> int:
+        times.append(1)
+        connection.execute("INSERT INTO meta VALUES ('try', '')")
+        return len(times)
+
+    assert await store.database.execute_transaction(count) == 1
+    assert len(asked) == 3
+
+
+async def test_a_write_that_a_fail_over_has_lost_is_done_again(
+    backend: postgresql_backend.Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new primary has never heard of its number."""
+    store, times = await backend.open(), []
+    closing, run_script = sessions.Session.closing, sessions.Session.run_script
+
+    def losing(self: Any, script: str) -> None:
+        if script == "COMMIT" and len(times) == 1:
+            raise ConnectionResetError("the primary is gone")
+        run_script(self, script)
+
+    monkeypatch.setattr(sessions.Session, "run_script", losing)
+    monkeypatch.setattr(sessions.Session, "closing", lambda self: ("9999999", closing(self)[1]))
+
+    def count(connection: Any) -> int:
+        times.append(1)
+        connection.execute("INSERT INTO meta VALUES ('try', '')")
+        return len(times)
+
+    assert await store.database.execute_transaction(count) == 2
+
+
+async def test_a_connection_that_was_closed_between_two_statements_makes_no_half_of_a_transaction(
+    backend: postgresql_backend.Backend,
+) -> None:
+    store, times = await backend.open(), []
+
+    def broken_once(connection: Any) -> None:
+        times.append(1)
+        connection.execute("INSERT INTO meta VALUES ('first half', '')")
+        if len(times) == 1:
+            connection._connection.terminate()
+        connection.execute("INSERT INTO meta VALUES ('second half', '')")
+
+    await store.database.execute_transaction(broken_once)
+    (row,) = await store.database.rows("SELECT COUNT(*) AS n FROM meta WHERE key LIKE '%half'")
+    assert (row["n"], len(times)) == (2, 2)
+
+
+async def test_the_clock_of_the_store_goes_on_in_a_transaction(store: stores.Store) -> None:
+    """One that has waited for a lock would else renew a lease from a moment long ago."""
+    first, second = await store.database.execute_transaction(lambda c: (c.now(), c.now()))
+
+    assert first < second
 
 
 async def test_a_server_that_crashes_and_comes_back_has_all_that_was_promised(

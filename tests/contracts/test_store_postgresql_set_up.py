@@ -110,12 +110,16 @@ async def test_a_promised_write_is_on_the_disk_whatever_the_role_has_for_a_defau
 
 
 async def test_the_time_outs_of_the_role_are_not_ours(backend: postgresql_backend.Backend, role: str) -> None:
-    for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-        await backend.server.ask(f"ALTER ROLE {role} SET {setting} = 1")
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    for name in names:
+        await backend.server.ask(f"ALTER ROLE {role} SET {name} = 1")
     backend.place = as_user(backend.place, role)
     store = await backend.open()
 
-    assert await store.runs.submit(samples.run("a")) == "created"
+    sql = f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}"
+    (reads,) = await store.database.rows(sql)
+    writes = await store.database.execute_transaction(lambda c: c.execute(sql).fetchone())
+    assert tuple(reads) == tuple(writes) == ("25s", "8s", "4s")
 
 
 async def test_settings_that_do_not_reach_the_server_are_told(
