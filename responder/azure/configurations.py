@@ -69,7 +69,7 @@ async def _rows(to: clients.Clients, address: servers.Address, collection: str) 
     place, rows = f"{address.name}/{collection}", []
     for _ in range(_MOST_PAGES):
         with budgets.unhurried(), meanings.translated(place):
-            answer = await to.plain().send_request(HttpRequest("GET", url))
+            answer = await (await to.plain()).send_request(HttpRequest("GET", url))
             answer.raise_for_status()
             page = json.loads(answer.text())
         if not isinstance(page, dict) or not isinstance(page.get("value"), list):

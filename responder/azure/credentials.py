@@ -11,12 +11,25 @@ from responder.core import errors
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+_WORKLOAD = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE")
+
 
 def needed(name: str) -> str:
     """The module that the credential of that name is made of, to be loaded where it holds nobody up."""
     if name == "managed-identity" and platforms.source() is not None:
         return "responder.azure.managed_identity"
     return "azure.identity.aio"
+
+
+def insist(name: str) -> None:
+    """Raises `InputError` when the environment lacks what the credential needs to exist, as far as that can be seen
+    without loading it.
+
+    https://learn.microsoft.com/python/api/azure-identity/azure.identity.workloadidentitycredential
+    """
+    lacking = [variable for variable in _WORKLOAD if not os.environ.get(variable)]
+    if name == "workload-identity" and lacking:
+        raise _cannot(name, f"{', '.join(lacking)} is not set")
 
 
 def build(name: str, transport: Any) -> AsyncTokenCredential:
@@ -32,11 +45,15 @@ def build(name: str, transport: Any) -> AsyncTokenCredential:
     try:
         return _build(name, transport)
     except ValueError as error:
-        raise errors.InputError(
-            "azure.credential",
-            f"The credential {name!r} cannot be made: {' '.join(str(error).split())}",
-            remedy="Set the variables azure-identity needs for it, or name another in azure.credential.",
-        ) from error
+        raise _cannot(name, " ".join(str(error).split())) from error
+
+
+def _cannot(name: str, why: str) -> errors.InputError:
+    return errors.InputError(
+        "azure.credential",
+        f"The credential {name!r} cannot be made: {why}",
+        remedy="Set the variables azure-identity needs for it, or name another in azure.credential.",
+    )
 
 
 def _build(name: str, transport: Any) -> AsyncTokenCredential:

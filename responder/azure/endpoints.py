@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +51,24 @@ class Endpoints:
     def host(self) -> str:
         """The one host (and its subdomains) that gets our token."""
         return urlsplit(self.resource_manager).hostname or ""
+
+
+def trust(where: Endpoints) -> ssl.SSLContext | None:
+    """Whose certificates count; None: those of the system's authorities.
+
+    Raises `InputError` when they cannot be read.
+    """
+    if where.ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(where.ca_file))
+    except OSError as error:
+        raise errors.InputError(
+            "azure.ca-file",
+            f"The certificate authorities cannot be read: {error.strerror or error}.",
+            remedy="Give azure.ca_file a readable file in PEM.",
+            place=str(where.ca_file),
+        ) from error
 
 
 def _may_be_asked(resource_manager: str) -> bool:

@@ -83,7 +83,7 @@ async def _fetch(to: clients.Clients, url: str, subscription_id: str) -> bytes:
 
     with budgets.unhurried(), meanings.translated(f"health events of {subscription_id}"):
         # As a stream, else the SDK itself reads the JSON, and one bad byte costs the page.
-        async with await to.plain().send_request(HttpRequest("GET", url), stream=True) as answer:
+        async with await (await to.plain()).send_request(HttpRequest("GET", url), stream=True) as answer:
             body: bytes = await answer.read()
             answer.raise_for_status()
     return body

@@ -17,7 +17,6 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from responder.azure import budgets, endpoints
-from responder.core import errors
 
 _CONNECTIONS = 100
 _READS = frozenset({"GET", "HEAD"})
@@ -54,25 +53,14 @@ async def never_resend(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
         raise AnswerLostError(str(error)) from error
 
 
-def open_session(where: endpoints.Endpoints) -> aiohttp.ClientSession:
+def open_session(trust: ssl.SSLContext | None) -> aiohttp.ClientSession:
     """The one connection pool. The caller closes it, after every client.
 
-    The certificate authorities are loaded here, once: given to the SDK as `connection_verify`, they would be read
-    again for each request, and no connection would ever be used twice.
-
-    Raises `InputError` when they cannot be read.
+    The certificate authorities were loaded once (`endpoints.trust`): given to the SDK as `connection_verify`, they
+    would be read again for each request, and no connection would ever be used twice.
     """
-    try:
-        context = ssl.create_default_context(cafile=str(where.ca_file)) if where.ca_file else True
-    except OSError as error:
-        raise errors.InputError(
-            "azure.ca-file",
-            f"The certificate authorities cannot be read: {error.strerror or error}.",
-            remedy="Give azure.ca_file a readable file in PEM.",
-            place=str(where.ca_file),
-        ) from error
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=context),
+        connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=trust or True),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # the SDK's transport does it
         trust_env=False,  # else aiohttp asks a thread for proxies at each request

@@ -48,7 +48,7 @@ async def _fetch(to: clients.Clients, url: str, scope: str) -> tuple[dict[str, A
     from azure.core.rest import HttpRequest
 
     with meanings.translated(f"rights at {scope}"):
-        async with await to.plain().send_request(HttpRequest("GET", url), stream=True) as answer:
+        async with await (await to.plain()).send_request(HttpRequest("GET", url), stream=True) as answer:
             body: bytes = await answer.read()
             answer.raise_for_status()
             said = answer.headers.get("Date", "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from pathlib import Path
 
 import click
@@ -16,15 +15,15 @@ from responder.flow import pauses
 @reach.with_config
 def serve(config: Path) -> None:
     """Run the daemon until it is told to stop (SIGTERM, Ctrl-C)."""
-    with pauses.uncollected():
-        from responder import logs, service, settings
+    with pauses.loading():
+        from responder import logs, settings
         from responder.core import errors
-    gc.freeze()  # what modules are made of stays: no collection need look at it
+        from responder.service import life
 
     loaded = settings.load(config)
     logs.configure(loaded.log_level)
     try:
-        asyncio.run(service.serve(loaded))
+        asyncio.run(life.serve(loaded))
     except BaseExceptionGroup as group:
         first = _leaf(group)
         if isinstance(first, errors.ResponderError) and group.split(errors.ResponderError)[1] is None:

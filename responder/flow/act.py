@@ -44,6 +44,8 @@ class Act:
             cleared=self._cleared,
         )  # fmt: skip
         self._stopping = False
+        self.settled = asyncio.Event()
+        """Once everything that was due at the start has been taken up, and waits or has ended."""
 
     async def run(self) -> None:
         """Until cancelled; then no run is begun any more, and the steps under way may still write their outcome.
@@ -60,6 +62,8 @@ class Act:
             await braking.run_out(self._store, clock.now())
             await braking.lapse(self._store, clock.now())
             await self._fill_slots()
+            if not self._busy:
+                self.settled.set()
             await self._wake.wait(await self._next_wake(), _LONGEST_NAP)
 
     async def _fill_slots(self) -> None:

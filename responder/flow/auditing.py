@@ -63,15 +63,11 @@ async def verify(store: audit.Audit, witness: audits.Witness) -> Verdict:
     return Verdict(entries=entries, head=chain.end, faults=faults, agreed=witness.agreed)
 
 
-def about_start(config: settings.Settings, books: Iterable[playbooks.Playbook]) -> list[audits.Entry]:
-    """What this process works by: the settings by their digest, and every playbook by its content.
-
-    The settings name where secrets lie, and hold none.
-    """
+def about_settings(config: settings.Settings) -> audits.Entry:
+    """What this process works by: the settings by their digest. They name where secrets lie, and hold none."""
     document = config.model_dump(mode="json")
     parts = {name: _digest(part) for name, part in document.items()}
-    entries = [_entry("settings.loaded", "", {"digest": _digest(document), "mode": config.mode, "sections": parts})]
-    return entries + about_playbooks(books)
+    return _entry("settings.loaded", "", {"digest": _digest(document), "mode": config.mode, "sections": parts})
 
 
 def about_playbooks(books: Iterable[playbooks.Playbook]) -> list[audits.Entry]:

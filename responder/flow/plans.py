@@ -15,7 +15,7 @@ from responder import settings
 from responder import steps as kinds
 from responder.core import contexts, errors, plans, playbooks, runs
 from responder.core.playbooks import templates
-from responder.flow import frozen, meaning, requests, situations
+from responder.flow import frozen, meaning, requests, rules, situations
 from responder.outward import http, programs
 from responder.steps import doors
 from responder.store import stores
@@ -33,7 +33,7 @@ class Planner:
     @property
     def rules(self) -> doors.Rules:
         """What steps are limited by."""
-        return rules(self.config)
+        return rules.of(self.config)
 
     async def plan(self, request: requests.RunRequest, now: datetime) -> tuple[runs.Run, plans.Plan]:
         """The run that the request would submit, and what it would do.
@@ -126,21 +126,6 @@ class Planner:
             return tuple(found), ""
         except errors.InputError as error:
             return (), str(error)
-
-
-def rules(config: settings.Settings) -> doors.Rules:
-    """The settings that steps need."""
-    zones = {
-        name: doors.Zone(name=name, subscription_id=zone.subscription, resource_group=zone.resource_group, ttl=zone.ttl)
-        for name, zone in config.dns_zones.items()
-    }
-    return doors.Rules(
-        policy=config.policy(),
-        resource_groups=config.restore.resource_groups,
-        zones=zones,
-        poll=config.restore.poll,
-        retry=config.restore.retry,
-    )
 
 
 def as_json(plan: plans.Plan) -> dict[str, Any]:

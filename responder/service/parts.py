@@ -1,42 +1,29 @@
-"""Everything the daemon, and a run by hand, is made of: built in order, and let go of in reverse."""
+"""Everything the daemon, and a run by hand, is made of: the hands, and what decides, hears and looks beside them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 
-import structlog
-
-from responder import clock, playbook_files, settings, steps
-from responder.azure import blob_checkpoints, clients, control_plane, dns, endpoints, event_hub
-from responder.core import decisions, errors, playbooks
-from responder.flow import auditing, known_estate, plans, records, shelf, wakes
-from responder.outward import http, programs
-from responder.service import databases as estate_databases
-from responder.steps import doors
-from responder.store import instances, stores
-
-_log = structlog.get_logger(__name__)
+from responder import playbook_files, settings, steps
+from responder.azure import blob_checkpoints, clients, event_hub
+from responder.core import decisions, playbooks
+from responder.flow import auditing, known_estate, shelf
+from responder.service import hands as service_hands
+from responder.store import stores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(service_hands.Hands):
     """Everything the daemon, and a run by hand, is made of."""
 
-    config: settings.Settings
-    store: stores.Store
     estate: known_estate.KnownEstate
     """All servers, in memory; one for all stages."""
-    registry: steps.Registry
     shelf: shelf.Shelf
     """Every playbook by name; loaded anew when somebody asks for it."""
-    clients: clients.Clients
-    doors: doors.Doors
-    databases: estate_databases.Databases
-    wakes: dict[str, wakes.Wake]
     shared_checkpoints: tuple[blob_checkpoints.BlobCheckpoints | None, ...] = ()
     """One for each hub of the settings; None: its checkpoints are in our own store."""
 
@@ -49,40 +36,22 @@ class Parts:
 @contextlib.asynccontextmanager
 async def assembled(config: settings.Settings, role: stores.Role = stores.Role.HAND) -> AsyncIterator[Parts]:
     """Build the parts, holding the store's lock or a place among its instances; let go of them in reverse order."""
-    registry = steps.discovered(settings.switched_off(config))
-    library = _library(config, registry)
-    store = await stores.open_store(config.store, role=role)
-    try:
-        databases = estate_databases.Databases(config.postgres, config.probes)
-        async with (
-            clients.open_clients(endpoints_of(config)) as cloud,
-            contextlib.AsyncExitStack() as stack,
-        ):
-            stack.push_async_callback(databases.dumps.close)
-            books = _shelf(config, registry, store, library)
-            await _record_start(config, store, books, role)
-            stack.push_async_callback(_record_end, store, role)
-            yield Parts(
-                shared_checkpoints=tuple(_shared(hub, cloud, stack) for hub in config.event_hubs),
-                config=config,
-                store=store,
-                estate=known_estate.KnownEstate(store, config.tolerance()),
-                registry=registry,
-                shelf=books,
-                clients=cloud,
-                databases=databases,
-                doors=_doors(config, store, cloud, databases),
-                wakes=bells(store.tenure),
-            )
-    finally:
-        await store.close()
-        clock.follow(None)
+    async with service_hands.ready(config, role) as hands, contextlib.AsyncExitStack() as stack:
+        yield await completed(hands, stack)
 
 
-async def _record_start(config: settings.Settings, store: stores.Store, books: shelf.Shelf, role: stores.Role) -> None:
-    """In the audit: that we begin, and by which settings and playbooks where they are other than before."""
-    await store.audit.put([auditing.started(store, role)])
-    await store.audit.put_news(auditing.about_start(config, books.values()))
+async def completed(hands: service_hands.Hands, stack: contextlib.AsyncExitStack) -> Parts:
+    """All parts around these hands, until the stack is left; the clients are open then."""
+    config, store = hands.config, hands.store
+    books = _shelf(config, hands.registry, store, await asyncio.to_thread(_library, config, hands.registry))
+    await hands.clients.open()
+    await store.audit.put_news(auditing.about_playbooks(books.values()))
+    return Parts(
+        **{field.name: getattr(hands, field.name) for field in fields(hands)},
+        estate=known_estate.KnownEstate(store, config.tolerance()),
+        shelf=books,
+        shared_checkpoints=tuple(_shared(hub, hands.clients, stack) for hub in config.event_hubs),
+    )
 
 
 def _library(config: settings.Settings, registry: steps.Registry) -> playbook_files.Library:
@@ -101,34 +70,6 @@ def _shelf(
     return shelf.Shelf(functools.partial(_library, config, registry), config.playbooks, record, first)
 
 
-async def _record_end(store: stores.Store, role: stores.Role) -> None:
-    """That we have stopped. A store that is away now keeps nobody from stopping."""
-    try:
-        await store.audit.put([auditing.stopped(store, role)])
-        await auditing.tell_head(store.audit)
-    except errors.StoreError as error:
-        _log.warning("audit.end-not-recorded", error=str(error))
-
-
-def bells(tenure: instances.Tenure) -> dict[str, wakes.Wake]:
-    """A bell for each stage, heard by all instances; from now on we go by the clock that all of them go by.
-
-    New runs and words ring for act by themselves, in the store (`schema/postgresql`).
-    """
-    shared = {name: wakes.SharedWake(functools.partial(tenure.ring, name)) for name in ("assess", "announce")}
-    act_bell, loop = wakes.Wake(), asyncio.get_running_loop()
-
-    def from_afar(ring: Callable[[], None]) -> Callable[[], None]:
-        def rung() -> None:
-            loop.call_soon_threadsafe(ring)
-
-        return rung
-
-    bells = {name: from_afar(bell.ring_here) for name, bell in shared.items()}
-    tenure.hear({**bells, "act": from_afar(act_bell.ring)}, clock.follow)
-    return {**shared, "act": act_bell}
-
-
 def _shared(
     hub: settings.EventHub, cloud: clients.Clients, stack: contextlib.AsyncExitStack
 ) -> blob_checkpoints.BlobCheckpoints | None:
@@ -145,36 +86,3 @@ def _shared(
     opened = blob_checkpoints.open_checkpoints(place, event_hub.Timing().store)
     stack.push_async_callback(opened.close)
     return opened
-
-
-def endpoints_of(config: settings.Settings) -> endpoints.Endpoints:
-    """Where Azure is, and how to log in."""
-    azure = config.azure
-    return endpoints.Endpoints(
-        resource_manager=azure.resource_manager,
-        audience=azure.audience,
-        ca_file=azure.ca_file,
-        credential=azure.credential,
-        connect_timeout=azure.connect_timeout,
-        read_timeout=azure.read_timeout,
-        reserve=config.brakes.azure_reserve,
-    )
-
-
-def _doors(
-    config: settings.Settings, store: stores.Store, cloud: clients.Clients, databases: estate_databases.Databases
-) -> doors.Doors:
-    if databases.login is not None:
-        administrator = clients.Login(databases.login.user, databases.login.password)
-        cloud.administrator = lambda: administrator
-    return doors.Doors(
-        control_plane=control_plane.ControlPlane(cloud),
-        dns=dns.Dns(cloud),
-        databases=databases,
-        outbox=store.outbox,
-        records=records.Records(store),
-        dumps=databases.dumps,
-        rules=plans.rules(config),
-        http=http.Http(config.steps.http_request),
-        programs=programs.Programs(config.steps.command),
-    )

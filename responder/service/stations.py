@@ -5,22 +5,10 @@ from __future__ import annotations
 import functools
 
 from responder.azure import inventory, offers
-from responder.flow import act, assess, auditing, by_hand, capture, offering, plans, retention, stages, watch
+from responder.flow import assess, auditing, by_hand, capture, offering, plans, retention, stages, watch
 from responder.flow import inventory as inventory_stage
+from responder.service import hands
 from responder.service import parts as service_parts
-
-
-def actor(parts: service_parts.Parts) -> act.Act:
-    """The stage that carries out runs; also used on its own, for a run by hand while the daemon is down."""
-    return act.Act(
-        parts.store,
-        parts.doors,
-        parts.config.tolerance(),
-        wake=parts.wakes["act"],
-        assess=parts.wakes["assess"],
-        policy=parts.config.brakes.policy(),
-        registry=parts.registry,
-    )
 
 
 def assessor(parts: service_parts.Parts) -> assess.Assess:
@@ -60,7 +48,7 @@ def one_run(parts: service_parts.Parts) -> by_hand.ByHand:
     looks = by_hand.Looks(
         probe=parts.databases.visit, every=probes.interval_in_outage, longest_gap=probes.fresh, vantage=probes.vantage
     )
-    return by_hand.ByHand(parts.store, actor(parts), looks, parts.wakes["act"])
+    return by_hand.ByHand(parts.store, hands.actor(parts), looks, parts.wakes["act"])
 
 
 def looking(parts: service_parts.Parts) -> dict[str, stages.Job]:

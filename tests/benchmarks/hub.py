@@ -65,7 +65,7 @@ async def measure(effort: measures.Effort) -> list[measures.Row]:
     if effort.turns > 1:
         more = {"turns": _TURNS * effort.turns, "seconds": _SECONDS * effort.seconds}
         effort = dataclasses.replace(effort, **more)
-    pauses.spare_what_is_loaded()  # as the daemon does; and the bare consumer would not have loaded it
+    gc.freeze()  # as the daemon does; and the bare consumer would not have loaded it
     async with cloud.running(events) as env:
         row = await measures.compare("hub", "event", lambda: _ours(env, events), lambda: _bare(env, events), effort)
     return [row]

@@ -8,7 +8,7 @@ from responder import settings
 from responder.azure import clients, dns, inventory
 from responder.cli.check import reaching
 from responder.core import checks, errors, regions, servers, tolerances
-from responder.flow import plans
+from responder.flow import rules as step_rules
 
 
 def zones_lie(
@@ -35,7 +35,7 @@ async def records_lead(
     told: Mapping[servers.ServerId, tolerances.Tolerance],
 ) -> list[checks.Finding]:
     """Does each record that a tag names lead to the server with the tag?"""
-    rules, strange, ours = plans.rules(config).zones, dict[str, list[str]](), list[servers.Server]()
+    rules, strange, ours = step_rules.of(config).zones, dict[str, list[str]](), list[servers.Server]()
     for server in estate:
         record = told[server.id].dns
         if record is not None and record.zone in rules:
