@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from responder import azure
-from responder.azure import clients, endpoints, event_hub
+from responder.azure import clients, credentials, endpoints, event_hub
 from responder.azure import errors as meanings
 from responder.core import errors
 
@@ -93,3 +94,29 @@ async def test_a_missing_certificate_authority_is_told_at_the_start() -> None:
     with pytest.raises(errors.InputError, match=r"nowhere\.pem"):
         async with clients.open_clients(endpoints.Endpoints(ca_file=Path("nowhere.pem"))):
             pass
+
+
+async def test_clients_open_for_who_asks_first() -> None:
+    """A daemon acts before it has opened them: a step that needs one waits, and several wait together."""
+    to = clients.Clients(endpoints.Endpoints(credential="managed-identity"))
+    first, second, plain = await asyncio.gather(to.dns("s"), to.dns("s"), to.plain())
+    assert first is second
+    assert plain is not first
+    await to.close()
+    await to.close()
+
+
+async def test_clients_that_cannot_be_opened_fail_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step would fail for good by an InputError; the daemon is about to say the same, and to end."""
+
+    def refuse(*_: object) -> None:
+        raise errors.InputError("azure.credential", "It cannot be made.")
+
+    monkeypatch.setattr(credentials, "build", refuse)
+    to = clients.Clients(endpoints.Endpoints(credential="managed-identity"))
+    with pytest.raises(errors.AzureError, match="It cannot be made") as raised:
+        await to.dns("s")
+    assert raised.value.retryable
+    with pytest.raises(errors.InputError, match="It cannot be made"):
+        await to.open()
+    await to.close()

@@ -2,11 +2,14 @@
 
 It is set up as a real one: a hub that it hears, webhooks with a secret, an API with a token, a subscription whose
 servers it lists, probes, captures and asks Resource Health about; all of it by the local Azure.
+
+Its modules are compiled beforehand, as an installer does it: else the first start of a checkout takes twice as long.
 """
 
 from __future__ import annotations
 
 import asyncio
+import compileall
 import json
 import os
 import sys
@@ -37,10 +40,10 @@ _TICK = 0.01
 class Life:
     """What was seen of it."""
 
+    begun: float
+    """Seconds from the start of the process until it had begun the run that was due."""
     up: float
     """Seconds from the start of the process until it served."""
-    begun: float
-    """Seconds from then until it had begun the run that was due."""
     idle: measures.Sample
     """An item is a second in which it only waited."""
     megabytes: float
@@ -57,6 +60,7 @@ async def live(config: settings.Store, azure: Mapping[str, str], seconds: float)
     with tempfile.TemporaryDirectory(prefix="responder-bench-") as folder:
         file = Path(folder) / "settings.yaml"
         file.write_text(yaml.safe_dump(_written(config, azure)))
+        await asyncio.to_thread(compileall.compile_dir, _ROOT / "responder", quiet=2)
         started = time.time()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "responder", "serve", "--config", str(file)),
@@ -96,7 +100,7 @@ async def _watched(process: asyncio.subprocess.Process, started: float, seconds:
     listening.cancel()
     return Life(
         up=up - started,
-        begun=begun - up,
+        begun=begun - started,
         idle=measures.Sample(items=1, seconds=1.0, cpu=cpu),
         megabytes=watched.memory_info().rss / 1e6,
         threads=watched.num_threads(),

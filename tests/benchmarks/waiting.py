@@ -2,7 +2,7 @@
 
 Submit: one call, durable when it returns, against a bare client that commits as many rows of the same size.
 Waiting: a daemon with all those runs in its store, against one with none. An item is an idle second, so 20,000 us of
-CPU are 2 % of a core. The notes say how soon the daemon, just started, had begun the one run that was due.
+CPU are 2 % of a core. The notes say how soon after its process was started the daemon had begun the one due run.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ async def _wait(
         f"{len(waiting):,} wait: {full.megabytes:.0f} MB resident ({empty.megabytes:.0f} with none), "
         f"{100 * full.idle.cpu_each:.2f} % of a core ({100 * empty.idle.cpu_each:.2f} with none), "
         f"{full.threads} threads",
-        f"the due run began {full.begun:.2f} s after the daemon was up ({empty.begun:.2f} with no other), "
-        f"and that {full.up:.2f} s after its process was started",
+        f"restarted: the due run had begun {full.begun:.2f} s after the process was started "
+        f"({empty.begun:.2f} with no other run); it served after {full.up:.2f} s",
     ]
     return measures.Row(name=f"waiting: {site.name}", unit="second", pairs=[(full.idle, empty.idle)], notes=notes)
 
