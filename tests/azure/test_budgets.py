@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -84,5 +85,22 @@ async def test_a_refusal_counts_though_the_clock_was_stepped_back_since_the_last
                 one.heard(("sub-2", throttles.Kind.READS), 1000, None)
                 await throttling.Throttling(store, one).turn()
         assert mine.wait(key) == theirs.wait(key) == timedelta(minutes=5)
+    finally:
+        await store.close()
+
+
+async def test_what_an_earlier_life_heard_is_known_from_the_start(tmp_path: Any) -> None:
+    store = await sqlite.open_store(tmp_path / "store.db")
+    key = ("sub-1", throttles.Kind.WRITES)
+    try:
+        before, after = budgets.Budgets(50), budgets.Budgets(50)
+        before.heard(key, None, timedelta(minutes=5))
+        await throttling.Throttling(store, before).turn()
+        running = asyncio.create_task(throttling.Throttling(store, after).run())
+        async with asyncio.timeout(30):
+            while not after.wait(key):  # noqa: ASYNC110 - the other task does it
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
     finally:
         await store.close()

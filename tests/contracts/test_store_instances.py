@@ -15,7 +15,7 @@ import pytest
 from responder import clock
 from responder.core import audits, brakes, errors, runs
 from responder.flow import auditing, sharing
-from responder.store import audit, instances, postgresql, run_rows, stores
+from responder.store import audit, codec, instances, postgresql, run_rows, stores
 from responder.store.postgresql import sessions, tenures
 from tests.contracts import postgresql_backend, postgresql_server, samples
 
@@ -271,6 +271,20 @@ async def test_one_of_the_dead_who_cannot_be_swept_away_yet_holds_up_no_other(
         freeze(one)
         freeze(two)
         assert await until(lambda: other.runs.claim(samples.NOON, only=held.id))
+
+
+async def test_a_lease_from_before_the_databases_clock_was_stepped_back_ends_with_its_instance(
+    backend: postgresql_backend.Backend,
+) -> None:
+    one, other, living = [await backend.open(SHORT) for _ in range(3)]
+    held, name = await claimed(one, "a"), living.tenure.id
+    freeze(one)
+    ahead = codec.stamp(clock.now() + timedelta(hours=1))
+    sql = "UPDATE instances SET lease_until = ?"
+    await other.database.execute_transaction(lambda c: c.execute(sql, (ahead,)))
+    taken = await until(lambda: other.runs.claim(samples.NOON, only=held.id))
+
+    assert (other.runs.ours(taken), living.tenure.id) == (True, name)
 
 
 async def test_a_lease_is_proven_from_the_moment_its_renewal_was_asked_for(

@@ -44,6 +44,8 @@ preparing a statement and executing it holds what it has locked for as long as i
 time-out of the server ends a transaction that waits for the rest of a statement's messages."""
 _DISCONNECT = "SELECT pg_terminate_backend(:pid)"
 
+_AHEAD = "SELECT id, lease_until FROM instances WHERE lease_until > ?"
+_EXPIRE = "UPDATE instances SET lease_until = ? WHERE id = ? AND lease_until = ?"
 _log = structlog.get_logger(__name__)
 
 
@@ -90,6 +92,8 @@ class Tenure:
         self._failed: BaseException | None = None
         self._bells: Mapping[str, Callable[[], None]] = {}
         self._set_clock: Callable[[datetime], None] | None = None
+        self._ahead: dict[tuple[str, str], float] = {}
+        """Leases that end later than any can that was taken now, and since when we have seen them so."""
         self._left_alone: set[int] = set()
         """Processes of the server that we were not allowed to end."""
         self._shown: tuple[datetime, float] | None = None
@@ -191,6 +195,7 @@ class Tenure:
     def _look_around(self) -> None:
         """Reads; writes only when somebody has died, or nobody leads."""
         self._session.listen(self._where.schema, self._heard)  # anew, after a lost connection
+        self._mind_steps()
         dead = self._session.execute("SELECT 1 FROM instances WHERE lease_until <= ?", (self._session.now(),))
         if dead.fetchall():
             self._disconnect()
@@ -209,6 +214,19 @@ class Tenure:
             elected = self._unless_held(lambda c: instances.lead(c, self._id, wanted))
             mine = mine if elected is None else frozenset(elected)
         self._leading = mine
+
+    def _mind_steps(self) -> None:
+        """The database's clock was stepped back: a lease from before would outlive its dead instance by the step.
+
+        Who lives renews it within a beat. Who has not for a whole lease by our own monotonic clock is dead.
+        """
+        now, ticks = self._session.now(), clock.ticks()
+        latest = codec.stamp(codec.moment(now) + 2 * self._timing.lease)
+        found = [(row["id"], row["lease_until"]) for row in self._session.execute(_AHEAD, (latest,)).fetchall()]
+        self._ahead = {lease: self._ahead.get(lease, ticks) for lease in found}
+        for lease, since in self._ahead.items():
+            if ticks - since > self._timing.lease.total_seconds():
+                self._session.execute(_EXPIRE, (now, *lease))
 
     def _disconnect(self) -> None:
         """End the connections of the dead. One that we may not end keeps its locks for longer, and that is all."""
