@@ -123,6 +123,14 @@ def expired(known: Ask | None, now: datetime) -> bool:
     return known is not None and known.settled_at is None and now >= known.expires_at
 
 
+def answered(known: Ask, consent: cutovers.Consent | None) -> bool:
+    """Whether somebody has answered it: with a no or a hold, or with a yes since it was put. A yes may be too little
+    (it lacks a second signature, or the loss has grown), but it is no silence, and the default must not undo it."""
+    if consent is None or consent.by == NOBODY:
+        return False
+    return not consent.granted or consent.at >= known.asked_at
+
+
 def settled(known: Ask, at: datetime) -> Ask:
     """The question after its default was taken."""
     return replace(known, settled_at=at)

@@ -80,7 +80,7 @@ def of(known: Facts, policy: approvals.Policy) -> Question | None:
     run, kind = known.run, _kind(known)
     consent = approvals.consent(known.words, requester=run.created_by)
     missing = approvals.missing_signature(known.words, run.created_by) or _unsigned(consent)
-    if kind is None or (consent is not None and not consent.granted and not consent.held):
+    if kind is None or _refused(consent):
         return None
     decided_at = known.decision.at if known.decision else None
     price = None
@@ -100,6 +100,12 @@ def of(known: Facts, policy: approvals.Policy) -> Question | None:
         signatures=2 if policy.two_people and beyond else 1,
         to_sign=_whole(price.loss) if beyond and price else None,
     )
+
+
+def _refused(consent: cutovers.Consent | None) -> bool:
+    """Whether somebody said no. A declared no, taken because nobody answered, leaves the question open: whoever wakes
+    up to it must see what there is to be said, and a yes still counts."""
+    return consent is not None and not consent.granted and not consent.held and consent.by != approvals.NOBODY
 
 
 def _answers(

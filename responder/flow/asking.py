@@ -40,7 +40,9 @@ async def ask(store: stores.Store, lacking: Sequence[Lacking], policy: approvals
         if question is not None:
             new.append(question)
             news.append(approvals.wanted(question, one.decision, one.facts))
-        elif before is not None and approvals.expired(before, now) and not _answered(one.facts):
+        elif (
+            before is not None and approvals.expired(before, now) and not approvals.answered(before, one.facts.consent)
+        ):
             over.append(before)
             told.append(approvals.lapsed(before, one.facts, now))
             word = approvals.declared(before, now)
@@ -49,8 +51,3 @@ async def ask(store: stores.Store, lacking: Sequence[Lacking], policy: approvals
     await store.asks.put(new, news)
     await store.asks.settle(over, words, told, now)
     return bool(words)
-
-
-def _answered(facts: decisions.Facts) -> bool:
-    """Somebody said no, or hold: that is an answer."""
-    return facts.consent is not None and not facts.consent.granted

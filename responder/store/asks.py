@@ -54,11 +54,11 @@ class Asks:
     ) -> None:
         """The declared default was taken for these: the words to the runs and what is told come with it.
 
-        Not for a run that somebody has said yes, no or hold to since `at`: that was no silence, and the newest word
-        counts. What is told of a run names it in its facts.
+        Not for a run that somebody has said yes, no or hold to since it was asked: that was no silence, and the newest
+        word counts. What is told of a run names it in its facts.
 
         Args:
-            at: when it was looked whether somebody had answered.
+            at: when it is noted that nobody had.
         """
         if asks:
             await self._base.execute_transaction(lambda c: _settle(c, asks, words, news, at))
@@ -78,9 +78,9 @@ _SETTLED = """
     WHERE settled_at IS NOT NULL AND run_id IN (SELECT value FROM json_each(:ids))
 """
 _ANSWERED = """
-    SELECT DISTINCT run_id FROM signals
-    WHERE run_id IN (SELECT value FROM json_each(:ids)) AND at >= :at AND by <> :nobody
-        AND topic IN ('approve', 'decline', 'hold')
+    SELECT run_id, max(at) AS at FROM signals
+    WHERE run_id IN (SELECT value FROM json_each(:ids)) AND by <> :nobody AND topic IN ('approve', 'decline', 'hold')
+    GROUP BY run_id
 """
 _NEWEST = """
     SELECT body FROM asks WHERE run_id IN (SELECT value FROM json_each(:ids)) ORDER BY run_id, number
@@ -112,8 +112,9 @@ def _settle(
     at: datetime,
 ) -> None:
     audit.hold(connection)
-    given = {"ids": codec.listed(ask.run_id for ask in asks), "at": codec.stamp(at), "nobody": approvals.NOBODY}
-    late = {row["run_id"] for row in connection.execute(_ANSWERED, given)}
+    given = {"ids": codec.listed(ask.run_id for ask in asks), "nobody": approvals.NOBODY}
+    said = {row["run_id"]: row["at"] for row in connection.execute(_ANSWERED, given)}
+    late = {ask.run_id for ask in asks if ask.run_id in said and said[ask.run_id] >= codec.stamp(ask.asked_at)}
     asks = [ask for ask in asks if ask.run_id not in late]
     words = [word for word in words if word.run_id not in late]
     news = [one for one in news if one.facts.get("run") not in late]

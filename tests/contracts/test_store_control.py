@@ -251,16 +251,19 @@ async def test_a_question_is_kept_with_its_price_and_settled_once(store: stores.
     assert json.loads(told[0].body)["price"]["loss"] == "PT20M", "with the price that was shown"
 
 
-@pytest.mark.parametrize("topic", [runs.Topic.APPROVE, runs.Topic.DECLINE, runs.Topic.HOLD])
+@pytest.mark.parametrize(
+    ("topic", "minutes"),
+    [(runs.Topic.APPROVE, 2), (runs.Topic.APPROVE, 10), (runs.Topic.DECLINE, 10), (runs.Topic.HOLD, 10)],
+)
 async def test_no_silence_speaks_after_somebody_who_has_answered_meanwhile(
-    store: stores.Store, topic: runs.Topic
+    store: stores.Store, topic: runs.Topic, minutes: float
 ) -> None:
     for name in "ab":
         await store.runs.submit(samples.run(name))
     asks = [ask(), replace(ask(), run_id=runs.RunId("b"))]
     await store.asks.put(asks, [samples.announcement("asked")])
-    answer = replace(samples.signal("a", topic), at=at(10))
-    await store.runs.signal(answer)  # after the rows were read on which the silence was found
+    answer = replace(samples.signal("a", topic), at=at(minutes))
+    await store.runs.signal(answer)  # before it was looked at, or after the rows were read that showed a silence
     words = [
         replace(samples.signal(name, runs.Topic.APPROVE), by=approvals.NOBODY, at=at(9), key="default/1")
         for name in "ab"

@@ -174,6 +174,23 @@ def test_a_declared_default_is_taken_once_when_the_time_is_over():
     assert not approvals.expired(None, at(99))
 
 
+@pytest.mark.parametrize(
+    ("words", "answered"),
+    [
+        ((), False),
+        ((word(Topic.APPROVE, hour=9),), False),
+        ((word(Topic.APPROVE, hour=13),), True),
+        ((word(Topic.DECLINE, hour=9),), True),
+        ((word(Topic.HOLD, hour=9),), True),
+        ((word(Topic.DECLINE, approvals.NOBODY, hour=13),), False),
+    ],
+    ids=["silence", "a yes before it was asked", "a yes since", "a no", "a hold", "a declared no"],
+)
+def test_the_default_is_not_taken_over_somebody_who_has_answered(words: tuple[runs.Signal, ...], answered: bool):
+    """A yes that lacks a second signature is undone by no silence."""
+    assert approvals.answered(ask(shown()), given(*words)) is answered
+
+
 @pytest.mark.parametrize(("default", "topic"), [(Default.WAIT, None), (Default.DECLINE, Topic.DECLINE)])
 def test_a_declared_default_is_a_word_under_its_own_name_and_signs_for_no_loss(default: Default, topic: Topic | None):
     said = approvals.declared(ask(shown(default=default)), at(15))

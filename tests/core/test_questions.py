@@ -99,6 +99,10 @@ def test_an_answer_closes_it_and_a_hold_does_not(words: tuple[runs.Signal, ...],
     assert (questions.of(facts(*words), POLICY) is not None) is is_open
 
 
+def test_a_declared_no_leaves_it_open_for_whoever_wakes_up_to_it():
+    assert questions.of(facts(word(runs.Topic.DECLINE, by=approvals.NOBODY)), POLICY) is not None
+
+
 def test_a_yes_without_a_signature_for_the_loss_leaves_it_open_and_says_what_is_missing():
     known = facts(word(), rpo=5 * MINUTE, loss=timedelta(minutes=20, seconds=1))
     assert found(known).to_sign == 21 * MINUTE, "whole minutes, never less than the loss"
