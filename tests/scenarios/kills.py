@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from responder.core import regions, servers
+from responder.core import regions, runs, servers
 from responder.simulator import bulletins, server
 from responder.store import codec, postgresql
 from responder.store.postgresql import places
@@ -55,7 +55,7 @@ class Death(NamedTuple):
 class Files:
     """Every life's store is a file in its folder."""
 
-    EVERY_TIME = True
+    EVERYWHERE = True
 
     async def prepare(self, folder: Path) -> dict[str, Any]:
         """The settings of a store with nothing in it."""
@@ -68,11 +68,11 @@ class Files:
 class Databases:
     """Every life's store is a database of its own, a copy of one in which the schema was made.
 
-    A life costs three times as much as on a file. So a write that comes more than once in a step, as with each poll, is
-    died at the first time only, unless each death has a course of its own.
+    A life costs three times as much as on a file, for each new connection reads the server's catalogues and plans every
+    statement anew. So the moments in which the same is durable as in others are left out (`Course.everywhere`).
     """
 
-    EVERY_TIME = EACH_ALONE
+    EVERYWHERE = EACH_ALONE
 
     def __init__(self, server: postgresql_server.Server) -> None:
         self._server = server
@@ -256,6 +256,17 @@ def deaths_of(met: Sequence[Sequence[str]], *, everywhere: bool) -> list[Death]:
     return found
 
 
+def unannounced(met: Sequence[Sequence[str]]) -> list[str]:
+    """What was asked of Azure while the journal knew of no step that had begun and not ended."""
+    found, last = [], "nothing"
+    for what, by in met:
+        if what == "after-commit" and by.startswith("Runs.write"):
+            last = by
+        elif what == "after-azure" and not last.endswith((f" {runs.StepState.BEGUN}", f" {runs.StepState.WAITING}")):
+            found.append(f"{by} after {last}")
+    return found
+
+
 def name_of(number: int) -> str:
     return f"s{number:03}"
 
@@ -275,6 +286,7 @@ class Play:
         assert self._expected["wrote"] == does
         await self._stage.clear(order)
         met: Sequence[Sequence[str]] = last_words(order)["met"]
+        assert unannounced(met) == [], "an intent is durable before its effect"
         return met
 
     async def outlive(self, deaths: Sequence[Death]) -> None:
@@ -305,11 +317,9 @@ async def kill_at_every_write(course: courses.Course, folder: Path, stores: File
         play = Play(stage, mother)
 
         met = await play.undisturbed(course.does)
-        deaths = deaths_of(met, everywhere=course.everywhere)
-        deaths = [each for each in deaths if each.number == 1 or stores.EVERY_TIME]
-        apart = APART if stores.EVERY_TIME else APART // 2  # the moments between are left out
-        for first in range(0 if EACH_ALONE else apart):
-            await play.outlive(deaths[first::apart])
+        deaths = deaths_of(met, everywhere=course.everywhere and stores.EVERYWHERE)
+        for first in range(0 if EACH_ALONE else APART):
+            await play.outlive(deaths[first::APART])
         for death in [each for each in deaths if each not in play.died]:
             await play.outlive([death])
             assert death in play.died, f"{death} comes in every life"

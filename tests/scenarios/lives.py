@@ -15,6 +15,7 @@ import gc
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import traceback
@@ -30,13 +31,16 @@ import structlog
 from responder import clock, playbook_files, service, settings, steps
 from responder.azure import pipelines
 from responder.core import configurations, dumping, evidence, runs, servers
-from responder.flow import requests, watch
+from responder.flow import auditing, requests, watch
 from responder.store import codec, database, embedded, instances, stores
 from responder.store import intake as rows
 from responder.store.postgresql import pools
 
 SURVIVED, NEVER_ENDED, BROKE = 0, 3, 4
 _MOST_TURNS = 60
+_LOCK = re.compile(r"UPDATE \w+ SET (\w+) = \1 WHERE")
+"""Locks rows and leaves them as they are, as `run_rows` does before each step. What is durable stays the same, so to
+die before its commit is to die before the next one that writes."""
 
 
 class Time:
@@ -131,12 +135,13 @@ class Seen:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._before = getattr(connection, "total_changes", None)
+        self._locked = 0
         self._changed = False
 
     @property
     def changed(self) -> bool:
         if self._before is not None:  # SQLite counts itself
-            return bool(self._connection.total_changes > self._before)
+            return bool(self._connection.total_changes > self._before + self._locked)
         return self._changed
 
     def __getattr__(self, name: str) -> Any:
@@ -144,7 +149,9 @@ class Seen:
 
     def execute(self, sql: str, *parameters: Any) -> Any:
         answer = self._connection.execute(sql, *parameters)
-        if not sql.lstrip().upper().startswith("SELECT") and answer.rowcount > 0:
+        if _LOCK.match(sql):
+            self._locked += answer.rowcount
+        elif not sql.lstrip().upper().startswith("SELECT") and answer.rowcount > 0:
             self._changed = True
         return answer
 
@@ -326,12 +333,26 @@ def _fork(order: dict[str, Any]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def _on_one_connection() -> None:
+    """A life does one thing after the other, and for each of its connections the server loads its catalogues anew."""
+    pools._WRITERS = 1
+    begin = pools.Database.__init__
+
+    def begin_with_one(self: pools.Database, *place: Any, **how: Any) -> None:
+        begin(self, *place, **how)
+        self._reading = self._writing
+
+    pools.Database.__init__ = begin_with_one  # type: ignore[method-assign]
+
+
 def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     shipped = playbook_files.library(None, playbook_files.language(steps.KINDS))
     playbook_files.library = lambda *_: shipped  # reading YAML would be most of a short life
     installed = metadata.entry_points()
     metadata.entry_points = lambda **which: installed.select(**which)  # and so would asking every package for its kinds
+    auditing.about_start = lambda *_: []  # nor does each have to find out that it starts from what the last one did
+    _on_one_connection()
     for line in sys.stdin:
         order = json.loads(line)
         # Lived once here, everything is imported and built for all who are forked, and no thread of it is left.

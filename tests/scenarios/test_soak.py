@@ -199,9 +199,8 @@ def settings_of(sim: simulators.Simulator, folder: Path, database: postgresql_se
     return {**written, "store": store, "brakes": {"quarantine_after": 1000}}
 
 
-CREWS = {"one, SQLite": (1, False), "three, PostgreSQL": (3, True)}
-if kills.EACH_ALONE:  # `make fuzz`
-    CREWS["one, PostgreSQL"] = (1, True)
+CREWS = {"one, SQLite": (1, False), "one, PostgreSQL": (1, True), "three, PostgreSQL": (3, True)}
+"""How many instances, and whether they share a database. A file is one instance's: no other may open it."""
 
 
 @pytest.mark.slow
