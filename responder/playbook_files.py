@@ -51,14 +51,17 @@ class Library:
 
 
 def language(
-    kinds: Mapping[str, object], unusable: Mapping[str, errors.InputError] | None = None
+    kinds: Mapping[str, object],
+    unusable: Mapping[str, errors.InputError] | None = None,
+    judges: Mapping[str, playbooks.Judge] | None = None,
 ) -> playbooks.Language:
-    """What playbooks may be written in, with these step kinds."""
+    """What playbooks may be written in, with these step kinds, and with what the settings allow them."""
     return playbooks.Language(
         kinds={name: playbooks.described(name, kind) for name, kind in kinds.items()},
         expressions=expressions.Cel(),
         vocabulary=contexts.TYPES,
         words=contexts.WORDS,
+        judges=judges or {},
         unusable={name: str(error) for name, error in (unusable or {}).items()},
     )
 
@@ -194,7 +197,8 @@ def load(path: Path, kinds: Mapping[str, object]) -> playbooks.Playbook:
 
 
 def _only_unusable(examined: playbooks.Examined) -> bool:
-    return bool(examined.unusable) and all(p.error_id == "playbook.unusable-step" for p in examined.problems)
+    """It is right, and what it uses cannot be used here: that is told, and the others are loaded."""
+    return bool(examined.problems) and all(p.error_id == "playbook.unusable-step" for p in examined.problems)
 
 
 def _first(problems: Sequence[errors.InputError]) -> errors.InputError:

@@ -21,10 +21,10 @@ async def planned(loaded: settings.Settings, asked: requests.RunRequest) -> dict
     """The plan of a run by hand; reads the store and writes nothing."""
     from responder import clock, playbook_files, steps
     from responder import settings as configured
-    from responder.flow import plans
+    from responder.flow import allowed, plans
 
     registry = steps.discovered(configured.switched_off(loaded))
-    speech = playbook_files.language(registry.kinds, registry.unusable)
+    speech = allowed.language(loaded, registry)
     library = playbook_files.library(loaded.playbooks, speech)
     async with reach.reading(loaded) as store:
         planner = plans.Planner(
@@ -34,7 +34,11 @@ async def planned(loaded: settings.Settings, asked: requests.RunRequest) -> dict
             registry=registry,
         )
         run, plan = await planner.plan(asked, clock.now())
-        return {**plans.as_json(plan), "held_back": await planner.held_back(run, clock.now())}
+        return {
+            **plans.as_json(plan),
+            "held_back": await planner.held_back(run, clock.now()),
+            "loaded_version": await store.audit.loaded(run.playbook.name),
+        }
 
 
 def show_plan(found: dict[str, Any], as_json: bool) -> None:
@@ -90,6 +94,11 @@ def _write(found: dict[str, Any]) -> None:
         for line in _lines(step):
             click.echo(f"   {line}")
     click.echo(f"\nplan {found['hash']}")
+    if found.get("loaded_version") not in (None, found["playbook_version"]):
+        click.echo(
+            f"The daemon has loaded another version of this playbook ({found['loaded_version']}) and would refuse "
+            "this plan: `responder playbooks reload` has it take the files as they are."
+        )
     for sentence in found["held_back"]:
         click.echo(f"Nothing would be started now: {sentence}")
     if found["possible"]:

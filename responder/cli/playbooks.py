@@ -12,6 +12,7 @@ from responder.cli import reach, show
 if TYPE_CHECKING:
     from responder import playbook_files, settings, steps
     from responder.core import errors
+    from responder.core import playbooks as core
 
 _config = click.option(
     "--config",
@@ -145,8 +146,7 @@ def lint(paths: tuple[Path, ...], config: Path | None, as_json: bool) -> None:
     from responder import playbook_files
 
     loaded = _loaded(config)
-    registry = _registry(loaded)
-    speech = playbook_files.language(registry.kinds, registry.unusable)
+    speech = _language(loaded)
     files = _files(paths) if paths else [path for path, _ in playbook_files.files(_folders(loaded))]
     problems = [problem for path in files for problem in playbook_files.examine(path, speech).problems]
     if as_json:
@@ -247,8 +247,17 @@ def _folders(loaded: settings.Settings | None) -> Path | tuple[Path, ...] | None
 def _library(loaded: settings.Settings | None) -> playbook_files.Library:
     from responder import playbook_files
 
+    return playbook_files.library(_folders(loaded), _language(loaded))
+
+
+def _language(loaded: settings.Settings | None) -> core.Language:
+    from responder import playbook_files
+    from responder.flow import allowed
+
     registry = _registry(loaded)
-    return playbook_files.library(_folders(loaded), playbook_files.language(registry.kinds, registry.unusable))
+    if loaded is None:
+        return playbook_files.language(registry.kinds, registry.unusable)
+    return allowed.language(loaded, registry)
 
 
 def _found(library: playbook_files.Library, name: str) -> playbook_files.Found:

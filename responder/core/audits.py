@@ -27,6 +27,7 @@ KINDS = frozenset(
     {
         *("decision", "approval.asked", "approval.expired", "freeze", "unfreeze", "outage.merged"),
         *("approve", "decline", "hold", "pause", "resume", "cancel", "retry", "skip", "go-now", "release"),
+        "refused",
         *("run.submitted", "run.ended", "effect.intent", "effect.under-way", "effect.outcome"),
         *("playbook.loaded", "settings.loaded", "instance.started", "instance.stopped"),
     }

@@ -17,7 +17,7 @@ import structlog
 
 import responder
 from responder import clock, settings
-from responder.core import audits, playbooks
+from responder.core import audits, errors, playbooks
 from responder.store import audit, stores
 
 _log = structlog.get_logger(__name__)
@@ -88,6 +88,30 @@ def started(store: stores.Store, role: str) -> audits.Entry:
 def stopped(store: stores.Store, role: str) -> audits.Entry:
     """It has stopped in order."""
     return _entry("instance.stopped", store.tenure.id, {"role": role})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What somebody who is known asked for and may not have, or not now."""
+
+    by: str
+    asked: str
+    """A word, or the address of the API that was asked."""
+    why: str
+    reason: str = ""
+    """What they said themselves."""
+    run: str | None = None
+
+
+async def note_refusal(store: stores.Store, refusal: Refusal) -> None:
+    """That somebody was refused. A store that is away now keeps nobody from being refused."""
+    body = {"asked": refusal.asked, "why": refusal.why, "reason": refusal.reason}
+    _log.info("word.refused", by=refusal.by, run=refusal.run, asked=refusal.asked, why=refusal.why)
+    entry = audits.Entry(at=clock.now(), kind="refused", actor=refusal.by, run=refusal.run, body=body)
+    try:
+        await store.audit.put([entry])
+    except errors.StoreError as error:
+        _log.warning("audit.refusal-not-recorded", error=str(error))
 
 
 async def tell_head(store: audit.Audit) -> None:

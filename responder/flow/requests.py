@@ -10,7 +10,7 @@ from typing import Any
 
 from responder import steps as kinds
 from responder.core import approvals, controls, errors, outages, playbooks, runs, servers, successions
-from responder.flow import frozen
+from responder.flow import auditing, frozen
 from responder.store import sqlite
 
 
@@ -180,8 +180,18 @@ async def say(
 
     Raises:
         InputError: there is no such run, or no such step in it.
-        RefusedError: the run cannot be told that now; the remedy says what to say instead.
+        RefusedError: the run cannot be told that now; the remedy says what to say instead. The audit has that it was
+            said.
     """
+    try:
+        return await _said(store, run_id, word, now, policy)
+    except errors.RefusedError as error:
+        why = auditing.Refusal(by=word.by, asked=word.topic, why=error.message, reason=word.reason, run=run_id)
+        await auditing.note_refusal(store, why)
+        raise
+
+
+async def _said(store: sqlite.Store, run_id: str, word: Word, now: datetime, policy: approvals.Policy | None) -> Noted:
     run = await store.runs.get(runs.RunId(run_id))
     if run is None:
         raise errors.InputError("run.unknown", f"There is no run {run_id!r}.", remedy="See `responder runs list`.")

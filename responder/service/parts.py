@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from responder import playbook_files, settings, steps
 from responder.azure import blob_checkpoints, clients, event_hub
 from responder.core import decisions, playbooks
-from responder.flow import auditing, known_estate, shelf
+from responder.flow import allowed, auditing, known_estate, shelf
 from responder.service import hands as service_hands
 from responder.store import stores
 
@@ -56,7 +56,7 @@ async def completed(hands: service_hands.Hands, stack: contextlib.AsyncExitStack
 
 def _library(config: settings.Settings, registry: steps.Registry) -> playbook_files.Library:
     """All playbooks, those that the daemon starts by itself among them."""
-    found = playbook_files.library(config.playbooks, playbook_files.language(registry.kinds, registry.unusable))
+    found = playbook_files.library(config.playbooks, allowed.language(config, registry))
     playbook_files.insist(found, decisions.NEEDED, decisions.STARTED)
     return found
 

@@ -11,6 +11,7 @@ Who does neither is done again when another was faster (`execute_transaction`); 
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,6 +64,11 @@ class Audit:
 
         return await self._base.execute_transaction(added)
 
+    async def loaded(self, playbook: str) -> str | None:
+        """The version of a playbook that a process loaded last. None: none ever did."""
+        row = await self._base.row(_LOADED, {"playbook": playbook})
+        return str(json.loads(row["body"])["version"]) if row else None
+
     async def head(self) -> audits.Head | None:
         """Where the chain ends, as it is kept apart; None: somebody has removed it."""
         row = await self._base.row(_HEAD)
@@ -104,6 +110,9 @@ _COLUMNS = (
     "number", "at", "kind", "actor", "run_id", "server_id", "outage_id", "subject", "body", "previous", "hash",
 )  # fmt: skip
 _ADD = f"INSERT INTO audit ({', '.join(_COLUMNS)}) VALUES {{rows}}"  # noqa: S608 - literals
+_LOADED = """
+    SELECT body FROM audit WHERE kind = 'playbook.loaded' AND subject = :playbook ORDER BY number DESC LIMIT 1
+"""
 _NEWEST = "SELECT body FROM audit WHERE kind = ? AND subject = ? ORDER BY number DESC LIMIT 1"
 
 

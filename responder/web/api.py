@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from aiohttp import web
 
 from responder import clock
 from responder.core import controls, durations, errors, outages, runs
-from responder.flow import braking, overview, plans, questions, reading, requests, telling, views, workings
+from responder.flow import auditing, braking, overview, plans, questions, reading, requests, telling, views, workings
 from responder.store import outages as rows
 from responder.web import desk, logins, roles
 
@@ -69,13 +69,25 @@ class Api:
     def _guarded(self, handler: Handler, *wanted: roles.Role) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def guarded(request: web.Request) -> web.Response:
             caller = self._caller(request)
-            if request.method not in ("GET", "HEAD") and wanted:
-                caller.must(*wanted)
             request[_CALLER] = caller
+            if request.method not in ("GET", "HEAD") and wanted:
+                await self._must(request, request.path, wanted)
             found = await handler(request)
             return await _answered(request, found) if request.method in ("GET", "HEAD") else web.json_response(found)
 
         return guarded
+
+    async def _must(
+        self, request: web.Request, asked: str, wanted: Sequence[roles.Role], run: str | None = None
+    ) -> None:
+        """Refuse who has none of these roles, and keep who that was."""
+        caller = request[_CALLER]
+        try:
+            caller.must(*wanted)
+        except web.HTTPForbidden as refused:
+            why = auditing.Refusal(by=caller.name or "api", asked=asked, why=refused.reason, run=run)
+            await auditing.note_refusal(self._store, why)
+            raise
 
     def _caller(self, request: web.Request) -> roles.Caller:
         """By the bearer token; to look, also by the console's session."""
@@ -237,7 +249,7 @@ class Api:
         topic = _WORDS.get(str(body.get("topic", "")))
         if topic is None:
             raise errors.InputError("signal.unknown", "There is no such topic.", remedy=f"Use {', '.join(_WORDS)}.")
-        request[_CALLER].must(*roles.OF_WORDS[topic])
+        await self._must(request, topic, roles.OF_WORDS[topic], request.match_info["id"])
         loss, lasts = body.get("accept_loss"), body.get("for")
         word = requests.Word(
             topic=topic,

@@ -204,6 +204,14 @@ def test_the_command_that_a_plan_prints_does_exactly_that(responder: terminal.Re
     assert responder(*shlex.split(line)[1:], "--yes", *config).code == 0
 
 
+def test_a_plan_tells_that_the_daemon_has_loaded_another_version(responder: terminal.Responder, here: Path):
+    more = ("--server", "orders", "--config", f"{here}/settings.yaml")
+    assert responder("run", "geo-restore", "--yes", *more).code == 0, "which has loaded it"
+    assert "has loaded another version" not in responder("playbooks", "plan", "geo-restore", *more).out
+    (here / "books" / "geo-restore.yaml").write_text(GOOD.replace("hello", "goodbye"))
+    assert "has loaded another version" in responder("playbooks", "plan", "geo-restore", *more).out
+
+
 def test_a_run_by_plan_does_exactly_that(responder: terminal.Responder, here: Path):
     config = f"{here}/settings.yaml"
     plan = responder("playbooks", "plan", "geo-restore", "--server", "orders", "--json", "--config", config).json

@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from responder import playbook_files, steps
+from responder import playbook_files, settings, steps
 from responder.core import errors
+from responder.flow import allowed
 
+CALLS = """title: T
+purpose: P
+steps:
+  - id: call
+    do: http_request
+    with:
+      WITH
+"""
 GOOD = "title: T\npurpose: P\nsteps: [{id: one, do: notify}]\n"
 
 
@@ -107,3 +116,44 @@ def test_a_directory_with_a_playbooks_name_is_told(tmp_path: Path):
     (tmp_path / "odd.yaml").mkdir()
     with pytest.raises(errors.InputError, match="cannot be read"):
         playbook_files.load_all(tmp_path, steps.KINDS)
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "said"),
+    [
+        ("url: https://hooks.example/a", "", ""),
+        ("url: 'https://hooks.example/${{ server.name }}'", "", ""),
+        ("url: 'https://${{ server.name }}.example/a'", "", ""),
+        ("url: https://other.example/a", "7:12", "other.example:443 may not be called"),
+        ("url: 'https://other.example/${{ server.name }}'", "7:12", "other.example:443 may not be called"),
+        ("url: https://hooks.example:8443/a", "7:12", "hooks.example:8443 may not be called"),
+        ("url: https://hooks.example@other.example/a", "7:12", "carries a user"),
+        ("url: file:///etc/passwd", "7:12", "begins neither with"),
+        ("{url: 'https://hooks.example/a', check: 'https://other.example/a'}", "7:47", "other.example:443"),
+        ("{url: 'https://hooks.example/a', headers: {A: {secret: nosuch}}}", "7:49", "no secret 'nosuch'"),
+        ("{url: 'https://hooks.example/a', json: {}, body: a}", "7:56", "json and body"),
+    ],
+)
+def test_a_call_that_the_settings_do_not_allow_is_told_when_the_file_is_loaded(
+    tmp_path: Path, given: str, place: str, said: str
+):
+    """And it stops that playbook alone: on another machine it may be allowed."""
+    (tmp_path / "ours.yaml").write_text(CALLS.replace("WITH", given))
+    rules = settings.Steps(http_request=settings.HttpRequest(hosts=("hooks.example",)))
+    config = settings.Settings(steps=rules)
+    found = playbook_files.library(tmp_path, allowed.language(config, steps.discovered(settings.switched_off(config))))
+    assert "geo-restore" in found.found
+    assert ("ours" in found.found) is (not said)
+    told = str(found.unusable.get("ours", ""))
+    assert said in told
+    assert place in told
+
+
+def test_a_program_that_the_settings_do_not_list_is_told_and_one_to_be_installed_is_not(tmp_path: Path):
+    text = "title: T\npurpose: P\nsteps: [{id: a, do: command, with: {program: PROGRAM}}]\n"
+    (tmp_path / "listed.yaml").write_text(text.replace("PROGRAM", "/opt/not/there/yet"))
+    (tmp_path / "other.yaml").write_text(text.replace("PROGRAM", "/bin/rm"))
+    config = settings.Settings(steps=settings.Steps(command=settings.Command(programs=(Path("/opt/not/there/yet"),))))
+    found = playbook_files.library(tmp_path, allowed.language(config, steps.discovered(settings.switched_off(config))))
+    assert "listed" in found.found
+    assert "/bin/rm may not be run. List it in steps.command.programs" in str(found.unusable["other"])

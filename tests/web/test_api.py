@@ -374,6 +374,8 @@ async def test_a_refusal_names_the_role_that_is_lacking(staffed: Api):
     status, body = await staffed.post("/api/v1/runs/r/signals", {"topic": "approve"}, **as_("viewer"))
     assert (status, body["error"]) == (403, "http.403")
     assert "the-viewer may not do that: it takes the role approver" in body["message"]
+    last = (await staffed.store.audit.after(0))[-1]
+    assert (last.kind, last.actor, last.run) == ("refused", "the-viewer", "r"), "and whoever tried is kept"
 
 
 async def test_a_page_beyond_every_estate_is_refused(api: Api):

@@ -11,6 +11,7 @@ import pydantic
 
 from responder import playbook_files, settings, steps
 from responder.core import checks, decisions, errors
+from responder.flow import allowed
 from responder.store import stores
 
 _SPACE = 1 << 30
@@ -84,7 +85,7 @@ def playbooks(config: settings.Settings) -> list[checks.Finding]:
     """Whether every playbook can be used here."""
     registry = steps.discovered(settings.switched_off(config))
     try:
-        speech = playbook_files.language(registry.kinds, registry.unusable)
+        speech = allowed.language(config, registry)
         library = playbook_files.library(config.playbooks, speech)
         playbook_files.insist(library, decisions.NEEDED, decisions.STARTED)
     except errors.InputError as error:

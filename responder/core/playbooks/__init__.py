@@ -15,7 +15,7 @@ prose       a playbook as it is read aloud
 from __future__ import annotations
 
 from responder.core.playbooks.declared import Complaint, Expressions, Kind, Output, Setting, Unknown, described, named
-from responder.core.playbooks.languages import Language
+from responder.core.playbooks.languages import Judge, Language
 from responder.core.playbooks.prose import aloud
 from responder.core.playbooks.reading import Examined, examine
 from responder.core.playbooks.schema import schema
@@ -27,6 +27,7 @@ __all__ = [  # callers say `playbooks.X`, wherever X lies in here
     "Condition",
     "Examined",
     "Expressions",
+    "Judge",
     "Kind",
     "Language",
     "Notice",

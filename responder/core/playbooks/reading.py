@@ -23,8 +23,6 @@ class Examined:
     playbook: shapes.Playbook | None
     """None: it has problems."""
     problems: tuple[errors.InputError, ...] = ()
-    unusable: tuple[str, ...] = ()
-    """Step kinds it uses that exist and cannot be used here. With these and nothing else it is told, not refused."""
 
 
 def examine(node: nodes.Node, *, name: str, place: str, language: Language) -> Examined:
@@ -53,9 +51,8 @@ def examine(node: nodes.Node, *, name: str, place: str, language: Language) -> E
         requires=requires,
         notices=_notices(report, top.get("notify"), after, language),
     )
-    unusable = tuple(sorted({step.kind for step in steps if step.kind in language.unusable}))
     whole = None if report.problems else found
-    return Examined(playbook=whole, problems=report.in_order(), unusable=unusable)
+    return Examined(playbook=whole, problems=report.in_order())
 
 
 def _parameters(report: Report, node: nodes.Node | None) -> tuple[shapes.Parameter, ...]:

@@ -185,7 +185,15 @@ class _Step:
                 self._report.refuse("playbook.unknown-setting", text, key.at, report.hint(name, known))
                 continue
             found[name] = self._setting(name, item, setting)
+        self._judge(kind, found, {str(key.value): item.at for key, item in entries})
         return found
+
+    def _judge(self, kind: declared.Kind | None, found: Mapping[str, Any], places: Mapping[str, nodes.At]) -> None:
+        """What the settings of this machine do not allow. It is no mistake of the file: elsewhere it may be allowed."""
+        judge = self._language.judges.get(kind.name) if kind else None
+        for name, error in judge(found) if judge else ():
+            text = f"This step cannot be carried out here: {error.message}"
+            self._report.refuse("playbook.unusable-step", text, places.get(name, self._at), error.remedy)
 
     def _setting(self, name: str, node: nodes.Node, setting: declared.Setting | None) -> Any:
         value = nodes.plain(node)
