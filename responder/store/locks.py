@@ -56,14 +56,28 @@ def holder(path: Path) -> str:
 
     For showing only: it takes no lock, so that it never comes between two daemons.
     """
+    file = path.with_name(path.name + ".lock")
     try:
-        text = path.with_name(path.name + ".lock").read_text(encoding="utf-8", errors="replace").strip()
+        text = file.read_text(encoding="utf-8", errors="replace").strip()
+        inode = file.stat().st_ino
     except OSError:
         return ""
     found = re.match(r"pid (\d+) on (\S+) since ", text)
     if found is None or found[2] != socket.gethostname():
         return text
-    return text if Path("/proc", found[1]).exists() or not Path("/proc/self").exists() else ""
+    return text if _holds(found[1], inode) else ""
+
+
+def _holds(pid: str, inode: int) -> bool:
+    """Whether that process of this machine has the lock: another one may have its number by now.
+
+    https://man7.org/linux/man-pages/man5/proc_locks.5.html
+    """
+    try:
+        lines = [line.split() for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines()]
+    except OSError:  # no Linux
+        return True
+    return any("FLOCK" in words and pid in words and any(w.endswith(f":{inode}") for w in words) for words in lines)
 
 
 def _signature() -> str:

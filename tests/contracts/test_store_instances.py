@@ -285,6 +285,7 @@ async def test_a_lease_from_before_the_databases_clock_was_stepped_back_ends_wit
     taken = await until(lambda: other.runs.claim(samples.NOON, only=held.id))
 
     assert (other.runs.ours(taken), living.tenure.id) == (True, name)
+    assert name in [instance.id for instance in await other.register.list()]
 
 
 async def test_a_lease_is_proven_from_the_moment_its_renewal_was_asked_for(

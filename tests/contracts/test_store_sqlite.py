@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from responder.core import errors, runs
-from responder.store import embedded, intake, migrations, retention, run_rows, sqlite
+from responder.store import embedded, intake, locks, migrations, retention, run_rows, sqlite
 from tests.contracts import samples, sqlite_backend
 
 DAEMON = """
@@ -86,6 +87,20 @@ async def test_a_second_daemon_is_refused_and_told_who_has_the_store(path: Path)
     async with daemon(path) as other:
         with pytest.raises(errors.StoreError, match=rf"in use by pid {other.pid} on .* since .* \[store\.locked\]"):
             await sqlite.open_store(path)
+
+
+async def test_whoever_has_the_lock_is_named_and_nobody_else_who_has_its_number_by_now(path: Path) -> None:
+    assert locks.holder(path) == ""
+    async with daemon(path) as other:
+        assert locks.holder(path).startswith(f"pid {other.pid} on ")
+        await other.kill()
+        assert locks.holder(path) == ""
+
+    lock = path.with_name(path.name + ".lock")
+    lock.write_text(f"pid {os.getpid()} on {socket.gethostname()} since 2026-03-04T12:00:00+00:00\n")
+    assert locks.holder(path) == ""
+    lock.write_text("pid 7 on another-machine since 2026-03-04T12:00:00+00:00\n")
+    assert locks.holder(path) == "pid 7 on another-machine since 2026-03-04T12:00:00+00:00", "nobody can tell"
 
 
 async def test_the_lock_of_a_killed_daemon_is_free_and_what_it_wrote_is_there(path: Path) -> None:
