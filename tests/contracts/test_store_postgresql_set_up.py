@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 import structlog
 
@@ -164,6 +165,23 @@ async def test_a_server_that_only_reads_is_told(
     backend.place = as_user(backend.place, role)
 
     assert "Name the primary" in await refused(backend, monkeypatch)
+
+
+async def test_a_standby_that_still_has_the_name_of_the_primary_is_let_go_of_until_the_name_has_moved(
+    backend: postgresql_backend.Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would refuse every write, SERIALIZABLE among them in words of their own, and answer from an old state."""
+    await backend.open()
+    ask, connected = asyncpg.Connection.fetchrow, []
+
+    async def in_recovery_at_first(self: Any, sql: str) -> dict[str, Any]:
+        connected.append(self)
+        return {**await ask(self, sql), "standby": len(connected) <= 2}
+
+    monkeypatch.setattr(asyncpg.Connection, "fetchrow", in_recovery_at_first)
+    store = await backend.open()
+    assert await store.runs.submit(samples.run("a")) == "created"
+    assert [made.is_closed() for made in connected[:2]] == [True, True]
 
 
 # schema steps that take long

@@ -60,7 +60,7 @@ class Database(database.Database):
         self.where = where
 
         def reader() -> sessions.Session:
-            return sessions.Session(where, "reads", default_transaction_read_only="on")
+            return sessions.Session(where, "reads", standby=read_only, default_transaction_read_only="on")
 
         self._reading = Lane(_READERS, reader, "store-reads")
         self._writing = Lane(_WRITERS, lambda: sessions.Session(where, "writes"), "store-writes")

@@ -34,7 +34,7 @@ UNLIMITED = "0"
 _STATEMENTS = 200
 _GIVEN = "SELECT CAST(pg_current_xact_id() AS text), set_config('responder.items', :items, true)"
 _SETTLED = """
-    SELECT current_setting('search_path') FROM set_config('synchronous_commit',
+    SELECT current_setting('search_path') AS path, pg_is_in_recovery() AS standby FROM set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
         false)
 """
@@ -74,7 +74,15 @@ class Session:
     lock_found = " FOR UPDATE SKIP LOCKED"
     lock_read = " FOR KEY SHARE"
 
-    def __init__(self, place: places.Place, purpose: str, *, answer: timedelta | None = None, **options: str) -> None:
+    def __init__(
+        self,
+        place: places.Place,
+        purpose: str,
+        *,
+        answer: timedelta | None = None,
+        standby: bool = False,
+        **options: str,
+    ) -> None:
         """Make a session that is not connected.
 
         Args:
@@ -82,10 +90,11 @@ class Session:
             purpose: shown beside the connection in `pg_stat_activity`.
             answer: how long each answer of the server is waited for, if not as long as usual; then the connection
                 counts as lost.
+            standby: whether a standby will do, which is behind and takes no writes.
             options: server settings of this session.
         """
         self._place = place
-        self._answer = answer or _ANSWER
+        self._answer, self._standby = answer or _ANSWER, standby
         self._settings = {
             "application_name": f"responder {purpose} {place.process}",
             "search_path": f'"{place.schema}"',
@@ -271,8 +280,11 @@ class Session:
         except ValueError:  # its words may be a part of the URL
             raise places.unreadable() from None
         try:
-            if await made.fetchval(_SETTLED) != self._settings["search_path"]:
+            found = await made.fetchrow(_SETTLED)
+            if found is None or found["path"] != self._settings["search_path"]:
                 raise failures.Pooled("what we asked for our connection did not reach the server")
+            if found["standby"] and not self._standby:
+                raise asyncpg.ReadOnlySQLTransactionError("this server is a standby")
         except BaseException:
             made.terminate()
             raise
