@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from responder.core import brakes, regions, runs
 from responder.store import stores
@@ -27,6 +27,7 @@ from tests.contracts import postgresql_backend, postgresql_server, samples, sqli
 
 T = TypeVar("T")
 NAMES = st.sampled_from("abcdef")
+LATE = st.sampled_from([False, False, False, True])
 MINUTES = st.integers(1, 60)
 SCOPES = st.sampled_from(
     [brakes.EVERYTHING, brakes.Scope(kind=brakes.Kind.REGION, name="eastus"),
@@ -57,6 +58,8 @@ class Known:
 
     run: runs.Run
     under_way: bool = False
+    hands: list[runs.Run] = field(default_factory=list)
+    """As they were claimed, oldest first."""
 
 
 def place_of(run: runs.Run) -> brakes.Place:
@@ -66,9 +69,6 @@ def place_of(run: runs.Run) -> brakes.Place:
 
 class Brakes(RuleBasedStateMachine):
     """The model, and the store beside it."""
-
-    held = Bundle("held")
-    """Claimed runs; sooner or later most of them have been overtaken."""
 
     @initialize()
     def start(self) -> None:
@@ -104,17 +104,26 @@ class Brakes(RuleBasedStateMachine):
 
     # caps
 
-    @rule(target=held, name=NAMES)
-    def claim(self, name: str) -> Any:
+    @rule(name=NAMES)
+    def claim(self, name: str) -> None:
         """Again and again, as after take-overs."""
         run = self.wait(self.store.runs.claim(samples.at(100_000), only=runs.RunId(name)))
         known = self.known[name]
-        known.run = run or known.run
-        return multiple() if run is None else run
+        assert (run is None) is known.run.state.ended
+        if run is not None:
+            known.run = run
+            known.hands.append(run)
 
-    @rule(run=held)
-    def take_place(self, run: runs.Run) -> None:
-        known = self.known[run.id]
+    def hand(self, name: str, late: bool) -> runs.Run:
+        """Who has the run now, or who had it before."""
+        known = self.known[name]
+        if not known.hands:
+            self.claim(name)
+        return known.hands[0 if late else -1]
+
+    @rule(name=NAMES, late=LATE)
+    def take_place(self, name: str, late: bool) -> None:
+        run, known = self.hand(name, late), self.known[name]
         others = [place_of(each.run) for each in self.known.values() if each.under_way and each.run.id != run.id]
         here = place_of(run)
         counted = brakes.Counted(
@@ -126,9 +135,9 @@ class Brakes(RuleBasedStateMachine):
         assert self.wait(self.store.brakes.take_place(run, here, CAPS, self.now())) == expected
         known.under_way |= stands and not expected
 
-    @rule(run=held, what=st.sampled_from(list(WRITES)))
-    def write(self, run: runs.Run, what: str) -> None:
-        known = self.known[run.id]
+    @rule(name=NAMES, late=LATE, what=st.sampled_from(list(WRITES)))
+    def write(self, name: str, late: bool, what: str) -> None:
+        run, known = self.hand(name, late), self.known[name]
         if known.run.state.ended:
             return
         state, record, rests = WRITES[what]

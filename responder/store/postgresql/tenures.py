@@ -17,7 +17,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -44,7 +44,7 @@ preparing a statement and executing it holds what it has locked for as long as i
 time-out of the server ends a transaction that waits for the rest of a statement's messages."""
 _DISCONNECT = "SELECT pg_terminate_backend(:pid)"
 
-_AHEAD = "SELECT id, lease_until FROM instances WHERE lease_until > ?"
+_LEASES = "SELECT id, lease_until FROM instances"
 _EXPIRE = "UPDATE instances SET lease_until = ? WHERE id = ? AND lease_until = ?"
 _log = structlog.get_logger(__name__)
 
@@ -195,9 +195,10 @@ class Tenure:
     def _look_around(self) -> None:
         """Reads; writes only when somebody has died, or nobody leads."""
         self._session.listen(self._where.schema, self._heard)  # anew, after a lost connection
-        self._mind_steps()
-        dead = self._session.execute("SELECT 1 FROM instances WHERE lease_until <= ?", (self._session.now(),))
-        if dead.fetchall():
+        now = self._session.now()
+        leases = [(row["id"], row["lease_until"]) for row in self._session.execute(_LEASES).fetchall()]
+        self._mind_steps(now, leases)
+        if any(until <= now for _, until in leases):
             self._disconnect()
             swept = self._unless_held(instances.sweep) or []
             if swept:
@@ -215,15 +216,13 @@ class Tenure:
             mine = mine if elected is None else frozenset(elected)
         self._leading = mine
 
-    def _mind_steps(self) -> None:
+    def _mind_steps(self, now: str, leases: Iterable[tuple[str, str]]) -> None:
         """The database's clock was stepped back: a lease from before would outlive its dead instance by the step.
 
         Who lives renews it within a beat. Who has not for a whole lease by our own monotonic clock is dead.
         """
-        now, ticks = self._session.now(), clock.ticks()
-        latest = codec.stamp(codec.moment(now) + 2 * self._timing.lease)
-        found = [(row["id"], row["lease_until"]) for row in self._session.execute(_AHEAD, (latest,)).fetchall()]
-        self._ahead = {lease: self._ahead.get(lease, ticks) for lease in found}
+        ticks, latest = clock.ticks(), codec.stamp(codec.moment(now) + 2 * self._timing.lease)
+        self._ahead = {lease: self._ahead.get(lease, ticks) for lease in leases if lease[1] > latest}
         for lease, since in self._ahead.items():
             if ticks - since > self._timing.lease.total_seconds():
                 self._session.execute(_EXPIRE, (now, *lease))
