@@ -102,11 +102,15 @@ def _one(question: questions.Question, found: Open, rules: Rules) -> views.Json:
         "approvers": list(rules.approvers),
         "who_may": questions.who_may(question, rules.policy),
         "sentence": _sentence(question),
-        "if_nobody": approvals.silence(price.default) if price else None,
+        "if_nobody": approvals.silence(price.default) if price else _UNPRICED,
         "to_sign": durations.write(question.to_sign) if question.to_sign is not None else None,
         "yes": _yes(question),
         "no": f"responder runs decline {shlex.quote(run.id)}",
     }
+
+
+_UNPRICED = "it waits on: no time is set, and nothing is done"
+"""What a silence leads to where nothing is weighed."""
 
 
 def _yes(question: questions.Question) -> str:
@@ -120,5 +124,6 @@ def _sentence(question: questions.Question) -> str:
     if question.ask is not None and question.ask.settled_at is None:
         return approvals.sentences(question.ask)
     if question.price is None:
-        return "Nothing is weighed outside of an outage: see what the run's steps have found."
+        found = "Nothing is weighed outside of an outage: see what the run's steps have found."
+        return f"{found} If nobody answers, {_UNPRICED}."
     return approvals.costs(question.price)

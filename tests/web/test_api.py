@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,11 @@ async def test_the_open_approvals_are_listed_with_who_may_answer(api: Api):
     (one,) = (await api.get("/api/v1/approvals?early=1"))[1]["approvals"]
     assert (one["run"], one["name"], one["why"]) == ("r", "orders", "asked")
     assert one["who_may"].startswith("Whoever has the role approver")
+    by_hand = replace(samples.run("h", server="billing"), state=runs.State.WAITING, waiting_for="approval")
+    await api.store.runs.submit(by_hand)
+    (other,) = [one for one in (await api.get("/api/v1/approvals"))[1]["approvals"] if one["run"] == "h"]
+    assert other["if_nobody"] in other["sentence"]
+    assert other["if_nobody"].startswith("it waits on")
 
 
 async def test_a_run_is_shown_with_its_steps(api: Api):
