@@ -22,6 +22,7 @@ from responder.store.postgresql import dialect
             ["[]", 1],
             id="a list",
         ),
+        pytest.param("FROM runs INDEXED BY old WHERE a = :a", {"a": 1}, "FROM runs WHERE a = $1", [1], id="a hint"),
         pytest.param("a = :a", {"a": "x\0y"}, "a = $1", ["x?y"], id="NUL, which PostgreSQL cannot hold"),
     ],
 )  # fmt: skip

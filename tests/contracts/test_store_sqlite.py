@@ -398,6 +398,7 @@ async def test_with_ten_thousand_waiting_runs_claim_and_next_wake_look_into_inde
     assert looks
     assert [line for line in looks if not line.startswith("SEARCH runs USING") and "runs_signalled" not in line] == []
     assert [line for line in looks if "INDEX" in line and "PRIMARY" not in line]
+    assert sum("runs_signalled" in line for line in looks) == 2, "else a claim reads all that wait, in search of a word"
 
 
 async def test_space_that_is_not_used_any_more_is_given_back_to_the_disk(store: sqlite.Store, path: Path) -> None:

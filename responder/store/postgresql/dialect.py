@@ -2,6 +2,7 @@
 
     :name, ?, ?2         $1, $2, ...
     json_each(:ids)      json_array_elements_text(CAST($1 AS json)) AS listed(value)
+    INDEXED BY name      nothing: it counts rows itself before it chooses an index
 
 Strings, quoted names, comments and casts (`::`) are left alone.
 """
@@ -18,6 +19,7 @@ _TOKEN = re.compile(
     r"""
       (?P<left> '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | ::)
     | json_each\(\s*(?P<listed> :\w+ | \?\d*)\s*\)
+    | (?P<hint> INDEXED[ ]BY[ ]\w+[ ]?)
     | (?P<parameter> :[A-Za-z_]\w* | \?\d*)
     """,
     re.VERBOSE,
@@ -55,6 +57,8 @@ def translated(sql: str) -> Statement:
     def replaced(found: re.Match[str]) -> str:
         if found["left"]:
             return found["left"]
+        if found["hint"]:
+            return ""
         if found["listed"]:
             return f"json_array_elements_text(CAST({number(found['listed'])} AS json)) AS listed(value)"
         return number(found["parameter"])
