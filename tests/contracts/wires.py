@@ -62,8 +62,8 @@ class Wire:
                 for end in (writer, forth):
                     end.transport.abort()
                 await asyncio.gather(answers, return_exceptions=True)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # one of them has gone
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # one of them has gone, or the test is over
         finally:
             self._tasks.discard(task)
 

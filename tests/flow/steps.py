@@ -50,6 +50,8 @@ class Azure:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.checked = False
+        """Whether the step has asked, since its last effect, if the run is still in our hand."""
         self.requests: list[restores.RestoreRequest] = []
         self.restored: str | Exception = "token-1"
         self.progress: restores.Progress | Exception = restores.InProgress()
@@ -61,8 +63,14 @@ class Azure:
         self.accepted: str | Exception = "token-3"
         self.configured: configurations.Configuration | Exception = configurations.Configuration()
 
+    def effect(self, what: str) -> None:
+        """Something changes out there: never without a check directly before it."""
+        assert self.checked, f"{what}: whoever was frozen before it does what another has done meanwhile"
+        self.checked = False
+        self.asked.append(what)
+
     async def change(self, change: changes.Change) -> str:
-        self.asked.append("change")
+        self.effect("change")
         self.changed.append(change)
         return _answer(self.accepted)
 
@@ -76,7 +84,7 @@ class Azure:
         return _answer(self.configured)
 
     async def restore(self, request: restores.RestoreRequest) -> str:
-        self.asked.append("restore")
+        self.effect("restore")
         self.requests.append(request)
         return _answer(self.restored)
 
@@ -90,7 +98,7 @@ class Azure:
         return _answer(self.found)
 
     async def delete(self, server_id: servers.ServerId) -> str:
-        self.asked.append(f"delete {server_id}")
+        self.effect(f"delete {server_id}")
         return _answer(self.deleted)
 
     async def poll_delete(self, server_id: servers.ServerId, token: str) -> restores.Progress:
@@ -102,7 +110,7 @@ class Azure:
         return self.cname
 
     async def point(self, zone: doors.Zone, record: str, target: str) -> None:
-        self.asked.append("point")
+        self.effect("point")
         self.pointed.append((f"{zone.name}/{record}", target))
 
 
@@ -263,6 +271,7 @@ class Stage:
             ),
             now=NOW,
             save=self._save,
+            check=self._check,
         )
 
     def alone(self, kind: Any, **given: Any) -> doors.Context:
@@ -285,7 +294,11 @@ class Stage:
         known = meaning.values(situation, records, kinds.BUILT_IN.declared)
         return meaning.settled(step, kinds.BUILT_IN.declared[step.kind], meaning.given(step, known))
 
+    def _check(self) -> None:
+        self.azure.checked = True
+
     async def _save(self, saved: Mapping[str, Any]) -> None:
+        self.azure.checked = False  # it takes its time
         self.azure.asked.append("save")
         self.saved.append(saved)
 
