@@ -171,7 +171,20 @@ def _what(line: audits.Line) -> str:
         parts += _asked(body)
     if line.kind == "effect.outcome":
         parts += _came(body.get("output") or {})
-    for name in ("action", "step", "do", "state", "verdict", "playbook", "version", "digest", "why", "reason", "until"):
+    for name in (
+        "action",
+        "word",
+        "step",
+        "do",
+        "state",
+        "verdict",
+        "playbook",
+        "version",
+        "digest",
+        "why",
+        "reason",
+        "until",
+    ):
         value = body.get(name)
         if isinstance(value, str) and value:
             parts.append(f"{name}: {value[:12] if name == 'digest' else value}")

@@ -105,7 +105,7 @@ class Refusal:
 
 async def note_refusal(store: stores.Store, refusal: Refusal) -> None:
     """That somebody was refused. A store that is away now keeps nobody from being refused."""
-    body = {"asked": refusal.asked, "why": refusal.why, "reason": refusal.reason}
+    body = {"word": refusal.asked, "why": refusal.why, "reason": refusal.reason}
     _log.info("word.refused", by=refusal.by, run=refusal.run, asked=refusal.asked, why=refusal.why)
     entry = audits.Entry(at=clock.now(), kind="refused", actor=refusal.by, run=refusal.run, body=body)
     try:

@@ -12,6 +12,7 @@ import pytest
 from responder import clock
 from responder.cli import audit
 from responder.core import audits, brakes, runs
+from responder.flow import auditing
 from responder.store import sqlite
 from tests.cli import terminal, test_daemon_down
 from tests.contracts import samples
@@ -142,6 +143,15 @@ def test_the_list_shows_what_was_told_with_the_question_and_what_was_lost():
     for words in ("db.example/orders now leads to orders-geo-1", "lost 1 m 30 s"):
         assert words in done
     assert "lead" not in what("effect.outcome", step="tell", output={"to": "team-orders"})
+
+
+async def test_the_list_shows_who_was_refused_what_and_why(tmp_path: Path):
+    store = await sqlite.open_store(tmp_path / "store.db")
+    await auditing.note_refusal(store, auditing.Refusal(by="vera", asked="approve", why="it takes the role approver"))
+    (line,) = await store.audit.after(0)
+    await store.close()
+    assert (line.kind, line.actor) == ("refused", "vera")
+    assert audit._what(line) == "word: approve, why: it takes the role approver"
 
 
 def test_every_kind_is_explained_to_the_auditor():

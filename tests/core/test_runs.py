@@ -391,3 +391,13 @@ def test_what_is_left_behind_is_named_as_surely_as_it_is_known(
     records: list[StepRecord], there: list[str], perhaps: list[str]
 ):
     assert left(*records) == (there, perhaps)
+
+
+def test_a_pause_grows_to_an_hour_where_the_playbook_names_no_longest():
+    def pauses(**spans: Any) -> list[timedelta | None]:
+        return [runs.back_off(playbooks.Step(id="a", kind="restore", **spans), tries) for tries in (1, 2, 20)]
+
+    second, hour = timedelta(seconds=1), timedelta(hours=1)
+    assert pauses(first=10 * second) == [10 * second, 20 * second, hour]
+    assert pauses(first=2 * hour) == [2 * hour] * 3
+    assert pauses(first=10 * second, longest=15 * second) == [10 * second, 15 * second, 15 * second]

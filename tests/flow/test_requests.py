@@ -151,7 +151,7 @@ async def test_a_no_after_the_replica_was_promoted_is_refused(estate: sqlite.Sto
     assert "The replica was promoted already" in error.message
     last = (await estate.audit.after(0))[-1]
     assert (last.kind, last.actor, last.run) == ("refused", "ana", "r"), "and that it was said is kept"
-    assert '"asked":"decline"' in last.body
+    assert '"word":"decline"' in last.body
 
 
 async def test_a_word_to_no_run_is_refused(estate: sqlite.Store):
