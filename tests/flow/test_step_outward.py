@@ -119,6 +119,16 @@ async def test_a_call_is_made_with_its_body_its_headers_and_a_key(stage: Stage, 
     assert seen.headers["Idempotency-Key"] == "geo-restore.orders.QX3L-7PG@eastus2/tell"
 
 
+async def test_whose_run_was_taken_over_calls_nobody(stage: Stage, desk: Desk):
+    def taken_over() -> None:
+        raise ConnectionAbortedError
+
+    ctx = dataclasses.replace(stage.context("http_request", {"url": desk.url}), check=taken_over)
+    with pytest.raises(ConnectionAbortedError):
+        await http_request.execute(ctx)
+    assert desk.seen == []
+
+
 async def test_a_secret_is_kept_nowhere(stage: Stage, desk: Desk, caplog: pytest.LogCaptureFixture):
     desk.answers = [web.Response(status=400, text=f"what is {SECRET}?")]
     ctx = stage.context("http_request", {"url": desk.url, "headers": {"X-Key": {"secret": "pager"}}})
