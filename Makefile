@@ -12,10 +12,10 @@ demo: $(VENV)/.run ## a region goes dark: the whole product on this machine, abo
 
 test: check ## everything: linters, types, arrows, all tests
 	$(BIN)/python -m pytest -m "not alone"
-	$(BIN)/python -m pytest tests/scenarios tests/cli -m alone --numprocesses=0
+	$(BIN)/python -m pytest tests/scenarios tests/cli -m alone --numprocesses=2 --dist=load
 
-fuzz: $(VENV)/.dev ## kill -9 at every moment of every course, each in a course of its own, on both stores: an hour
-	RESPONDER_TEST_PROFILE=fuzz $(BIN)/python -m pytest tests/scenarios -k "test_kills or soak" --timeout=3600 --numprocesses=2 --dist=load
+fuzz: $(VENV)/.dev ## kill -9 at every moment of every course, each in a course of its own, on both stores: under half an hour
+	RESPONDER_TEST_PROFILE=fuzz $(BIN)/python -m pytest tests/scenarios -k test_kills --timeout=3600 --numprocesses=2 --dist=load
 
 check: $(VENV)/.dev ## linters, types and the arrows between the rooms
 	$(BIN)/ruff check .
