@@ -24,6 +24,7 @@ from responder.flow import act, announce, assess, intake, requests, watch
 from responder.simulator import estates, ledger, scenarios, server, world
 from responder.web import desk
 from responder.web import server as web
+from tests.scenarios import at_once
 
 EAST, PAIR = "eastus2", "centralus"
 SUBSCRIPTION = "7d0c9d0e-31f5-4c53-9a3e-0c7f4f6b1001"
@@ -454,6 +455,8 @@ async def falling(
     time = Clock()
     monkeypatch.setattr(clock, "now", time.now)
     monkeypatch.setattr(playbook_files, "library", _library)
+    for room, name, instead in at_once.REPLACED:
+        monkeypatch.setattr(room, name, instead)
     options = server.Options(data_plane=False, data_dir=folder / "cloud")
     async with server.running(an_estate(described), options) as sim:
         sim.world._clock = time.now
