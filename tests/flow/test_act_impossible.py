@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from responder import steps as kinds
-from responder.core import playbooks, runs, tolerances
-from responder.flow import act, wakes
-from responder.store import sqlite
+from responder.core import errors, playbooks, runs, tolerances
+from responder.flow import act, parking, wakes
+from responder.store import apart, sqlite
 from tests.contracts import samples
 from tests.flow import steps
 
@@ -96,3 +96,15 @@ async def test_an_interrupted_step_is_still_to_be_reconciled_when_its_server_is_
     await store.runs.write(run, samples.record(state=runs.StepState.BEGUN))
     await stage.carry_on(run)
     assert (await store.runs.steps(run.id))["restore"].state is runs.StepState.BEGUN
+
+
+async def test_what_the_store_did_is_forgiven_a_run_and_what_it_did_itself_is_not(store: sqlite.Store, time: Any):
+    run, parked = await claimed(store, time, samples.run("r")), parking.Parking(store)
+    counted = []
+    for error in (
+        errors.StoreError("store.full", "no space"), RuntimeError("a defect"), errors.StoreError(apart.UNREADABLE, "a row"),
+    ):  # fmt: skip
+        await parked.park(run, error)
+        counted.append(parked.strikes(run))
+        run = dataclasses.replace(run, strikes=run.strikes + 1)
+    assert counted == [0, 1, 2]
