@@ -101,9 +101,8 @@ async def test_an_interrupted_step_is_still_to_be_reconciled_when_its_server_is_
 async def test_what_the_store_did_is_forgiven_a_run_and_what_it_did_itself_is_not(store: sqlite.Store, time: Any):
     run, parked = await claimed(store, time, samples.run("r")), parking.Parking(store)
     counted = []
-    for error in (
-        errors.StoreError("store.full", "no space"), RuntimeError("a defect"), errors.StoreError(apart.UNREADABLE, "a row"),
-    ):  # fmt: skip
+    full, unreadable = errors.StoreError("store.full", "no space"), errors.StoreError(apart.UNREADABLE, "a row")
+    for error in (full, RuntimeError("a defect"), unreadable):
         await parked.park(run, error)
         counted.append(parked.strikes(run))
         run = dataclasses.replace(run, strikes=run.strikes + 1)
