@@ -80,11 +80,16 @@ def load_all(overlay: Path | Sequence[Path] | None, kinds: Mapping[str, object])
     return library(overlay, language(kinds)).playbooks
 
 
-def library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language) -> Library:
+def library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language, *, spare: bool = False) -> Library:
     """Every playbook by name; one in a later folder replaces those of the same name before.
 
+    Args:
+        spare: a file with a mistake costs its own playbook, and no other. For whoever must go on in the night; who is
+            about to make files count wants all of them or none.
+
     Raises:
-        InputError: a file that cannot be used, with file, line, column and remedy. Nothing is loaded then.
+        InputError: a file with a mistake, with file, line, column and remedy, unless they are spared; or a folder that
+            is not there.
     """
     found: dict[str, Found] = {}
     unusable: dict[str, errors.InputError] = {}
@@ -96,11 +101,14 @@ def library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language) -
             found[name] = Found(playbook=examined.playbook, path=path, shipped=shipped, shadows=shadows)
             unusable.pop(name, None)
             continue
-        if not _only_unusable(examined):
+        if not (spare or _only_unusable(examined)):
             raise _first(examined.problems)
+        if path.suffix != ".yaml":  # it stands for nothing
+            unusable[path.name] = _first(examined.problems)
+            continue
         # What it replaces must not come back in its place: its owner did not want that one.
         found.pop(name, None)
-        unusable[name] = examined.problems[0]
+        unusable[name] = _first(examined.problems)
     for error in unusable.values():
         _log.error("playbook.unusable", error=str(error))
     return Library(found=found, unusable=unusable)

@@ -25,7 +25,7 @@ async def planned(loaded: settings.Settings, asked: requests.RunRequest) -> dict
 
     registry = steps.discovered(configured.switched_off(loaded))
     speech = allowed.language(loaded, registry)
-    library = playbook_files.library(loaded.playbooks, speech)
+    library = playbook_files.library(loaded.playbooks, speech, spare=True)
     async with reach.reading(loaded) as store:
         planner = plans.Planner(
             store=store,

@@ -247,7 +247,7 @@ def _folders(loaded: settings.Settings | None) -> Path | tuple[Path, ...] | None
 def _library(loaded: settings.Settings | None) -> playbook_files.Library:
     from responder import playbook_files
 
-    return playbook_files.library(_folders(loaded), _language(loaded))
+    return playbook_files.library(_folders(loaded), _language(loaded), spare=True)
 
 
 def _language(loaded: settings.Settings | None) -> core.Language:

@@ -63,7 +63,9 @@ async def planned(
     if playbook is None:
         known = ", ".join(sorted(books))
         raise errors.InputError(
-            "playbook.unknown", f"There is no playbook {request.playbook!r}.", remedy=f"Known: {known}."
+            "playbook.unknown",
+            f"There is no playbook {request.playbook!r}.",
+            remedy=f"Known: {known}. Whose files cannot be used: `responder playbooks list`.",
         )
     server = await find_server(store, request.server)
     outage = await _outage_of(store, server)

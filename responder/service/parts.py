@@ -43,7 +43,9 @@ async def assembled(config: settings.Settings, role: stores.Role = stores.Role.H
 async def completed(hands: service_hands.Hands, stack: contextlib.AsyncExitStack) -> Parts:
     """All parts around these hands, until the stack is left; the clients are open then."""
     config, store = hands.config, hands.store
-    books = _shelf(config, hands.registry, store, await asyncio.to_thread(_library, config, hands.registry))
+    # Somebody's mistake in one of them, saved by day and refused then, must not keep us from starting in the night.
+    first = await asyncio.to_thread(_library, config, hands.registry, spare=True)
+    books = _shelf(config, hands.registry, store, first)
     await hands.clients.open()
     await store.audit.put_news(auditing.about_playbooks(books.values()))
     return Parts(
@@ -54,9 +56,11 @@ async def completed(hands: service_hands.Hands, stack: contextlib.AsyncExitStack
     )
 
 
-def _library(config: settings.Settings, registry: steps.Registry) -> playbook_files.Library:
+def _library(
+    config: settings.Settings, registry: steps.Registry, *, spare: bool = False
+) -> playbook_files.Library:  # fmt: skip
     """All playbooks, those that the daemon starts by itself among them."""
-    found = playbook_files.library(config.playbooks, allowed.language(config, registry))
+    found = playbook_files.library(config.playbooks, allowed.language(config, registry), spare=spare)
     playbook_files.insist(found, decisions.NEEDED, decisions.STARTED)
     return found
 

@@ -9,7 +9,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from responder.core import playbooks, regions, runs, servers
+import pytest
+
+from responder import service, settings
+from responder.core import errors, playbooks, regions, runs, servers
 from responder.store import sqlite
 
 _LATER = (
@@ -55,11 +58,20 @@ async def test_a_due_run_is_acted_on_before_anything_is_loaded_that_it_does_not_
 
 async def test_what_keeps_the_rest_from_starting_loses_nothing_of_what_was_begun(tmp_path: Path):
     (tmp_path / "books").mkdir()
-    (tmp_path / "books" / "wrong.yaml").write_text("title: Wrong\n")
+    (tmp_path / "books" / "geo-restore.yaml").write_text("title: Wrong\n")  # nothing goes without it
     code, _, err = await _lived(tmp_path, f"playbooks: {tmp_path / 'books'}\n", "pass")
-    assert (code, err.splitlines()[-1].partition("wrong.yaml")[0]) == (1, f"responder: {tmp_path / 'books'}/")
+    assert (code, err.splitlines()[-1].partition("geo-restore.yaml")[0]) == (1, f"responder: {tmp_path / 'books'}/")
     assert "Traceback" not in err
     assert '"event": "run.ended"' in err
+
+
+async def test_a_playbook_with_a_mistake_keeps_no_other_from_being_there(tmp_path: Path):
+    (tmp_path / "drill.yaml").write_text("title: Wrong\n")
+    kept = settings.Store(path=tmp_path / "store.db")
+    async with service.assembled(settings.Settings(store=kept, playbooks=(tmp_path,))) as parts:
+        assert (set(parts.shelf.library.unusable), "geo-restore" in parts.playbooks) == ({"drill"}, True)
+        with pytest.raises(errors.InputError):
+            await parts.shelf.reload("ana")  # who makes files count wants all of them
 
 
 async def _lived(folder: Path, more: str, then: str) -> tuple[int | None, str, str]:

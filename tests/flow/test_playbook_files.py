@@ -56,6 +56,19 @@ def test_a_bad_file_is_told_with_its_place(tmp_path: Path, content: bytes, error
     assert raised.value.remedy
 
 
+def test_whoever_must_go_on_goes_without_the_playbooks_whose_files_have_mistakes(tmp_path: Path):
+    (tmp_path / "drill.yaml").write_text("title: [")
+    (tmp_path / "ours.yaml").write_text(GOOD)
+    (tmp_path / "ours.yml").write_text("title: [")
+    shipped = playbook_files.load_all(None, steps.KINDS)
+    found = playbook_files.library(tmp_path, playbook_files.language(steps.KINDS), spare=True)
+    assert found.playbooks.keys() == shipped.keys() - {"drill"} | {"ours"}, "the shipped one does not come back"
+    assert {name: error.error_id for name, error in found.unusable.items()} == {
+        "drill": "playbook.not-yaml",
+        "ours.yml": "playbook.bad-name",
+    }
+
+
 @pytest.mark.parametrize("name", ["ours.yml", "Ours.yaml", "our s.yaml"])
 def test_a_file_that_would_be_passed_over_or_cannot_be_called_is_refused_by_its_name(tmp_path: Path, name: str):
     (tmp_path / name).write_text(GOOD)

@@ -65,7 +65,8 @@ async def test_planning_writes_nothing(estate: sqlite.Store):
 
 async def test_an_unknown_playbook_is_refused_with_those_there_are(estate: sqlite.Store):
     error = await refused(requests.planned(estate, BOOKS, asked(playbook="nuke"), NOON))
-    assert (error.error_id, error.remedy) == ("playbook.unknown", "Known: geo-restore.")
+    assert error.error_id == "playbook.unknown"
+    assert error.remedy.startswith("Known: geo-restore.")
 
 
 async def test_an_unknown_parameter_is_refused(estate: sqlite.Store):
