@@ -136,6 +136,9 @@ async def either(
     together: Callable[[], Coroutine[Any, Any, T]],
 ) -> T:
     """Do it alone when the store is free, else together with whoever holds it."""
+    from responder import logs
+
+    logs.configure("error")  # alone we are the daemon for a moment; what it would log is said in words
     try:
         return await alone()
     except errors.StoreError as error:

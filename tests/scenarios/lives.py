@@ -349,7 +349,7 @@ def _on_one_connection() -> None:
 def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     shipped = playbook_files.library(None, playbook_files.language(steps.KINDS))
-    playbook_files.library = lambda *_: shipped  # reading YAML would be most of a short life
+    playbook_files.library = lambda *_, **__: shipped  # reading YAML would be most of a short life
     installed = metadata.entry_points()
     metadata.entry_points = lambda **which: installed.select(**which)  # and so would asking every package for its kinds
     auditing.about_start = lambda *_: []  # nor does each have to find out that it starts from what the last one did

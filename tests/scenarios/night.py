@@ -430,10 +430,12 @@ _shipped: dict[tuple[str, ...], playbook_files.Library] = {}
 """By the step kinds there are: reading and checking them is a third of what it costs to start."""
 
 
-def _library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language) -> playbook_files.Library:
+def _library(
+    overlay: Path | Sequence[Path] | None, speech: playbooks.Language, *, spare: bool = False
+) -> playbook_files.Library:  # fmt: skip
     """The shipped playbooks are read once for all nights; those with files of their own read theirs."""
     if overlay:
-        return _read(overlay, speech)
+        return _read(overlay, speech, spare=spare)
     key = (*sorted(speech.kinds), "", *sorted(speech.unusable))
     if key not in _shipped:
         _shipped[key] = _read(overlay, speech)

@@ -108,7 +108,7 @@ async def work(config: settings.Settings, folder: Path) -> None:
 def live(written: Mapping[str, Any], environment: Mapping[str, str], folder: str, several: bool) -> None:
     """The life of one instance, until it is killed."""
     os.environ.update(environment)
-    playbook_files.library = lambda *_: SHIPPED  # reading YAML would be most of a short life
+    playbook_files.library = lambda *_, **__: SHIPPED  # reading YAML would be most of a short life
     timing = AMONG_OTHERS if several else ALONE
     postgresql.open_store = functools.partial(postgresql.open_store, timing=timing)  # type: ignore[assignment]
     with (Path(folder) / "log").open("a", buffering=1) as file:
