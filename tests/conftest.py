@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,8 @@ _LONGEST = (
 )  # fmt: skip
 """Files, the longest first."""
 _TOUCHED = ("", "azure", "aiohttp.server", "aiohttp.access", "asyncio")
+
+os.environ.pop("RESPONDER_CONFIG", None)  # whoever works on it may try it out in the same shell
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
