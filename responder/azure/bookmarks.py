@@ -72,6 +72,10 @@ class Bookmarks:
         return True
 
 
+class ClosingError(Exception):
+    """The client is being closed, and takes no partition any more."""
+
+
 class Ledger:
     """The checkpoint store of one client's life. Implements `event_hub.Checkpoints`; every call is bounded.
 
@@ -93,6 +97,8 @@ class Ledger:
         self._alone = alone
         self._away_since: datetime | None = None
         self._sheltered = False
+        self._claiming = asyncio.Lock()
+        self._closing = False
         self.positions: dict[str, int] = {}
         """Sequence number of each checkpoint as last listed: where the client begins."""
         self.owned: frozenset[str] = frozenset()
@@ -113,7 +119,22 @@ class Ledger:
         return found
 
     async def claim_ownership(self, claims: list[Facts]) -> Sequence[Facts]:
-        """Claim where the list came from."""
+        """Claim, or renew, where the list came from; or give up."""
+        if not any(claim["owner_id"] for claim in claims):
+            return await self._claimed(claims)
+        async with self._claiming:
+            if self._closing:
+                raise ClosingError
+            return await self._claimed(claims)
+
+    async def close(self) -> None:
+        """From now on partitions are only given up. A renewal under way is waited for, in bounds: it would change what
+        giving up goes by, the etag, and the partition would be nobody's until it expires."""
+        self._closing = True
+        async with self._claiming:
+            pass
+
+    async def _claimed(self, claims: list[Facts]) -> Sequence[Facts]:
         if self._sheltered:
             now = clock.now().timestamp()
             return [{**claim, "etag": "sheltered", "last_modified_time": now} for claim in claims]

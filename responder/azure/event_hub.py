@@ -225,6 +225,7 @@ class HubSource:
                 task.result()
         finally:
             session.closing = True
+            await ledger.close()
             await self._close(client)
             for task in tasks:
                 task.cancel()

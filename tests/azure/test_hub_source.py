@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -181,6 +182,31 @@ async def test_stopping_gives_partitions_back(broker: brokers.Broker, memory: hu
 
     assert {o["owner_id"] for o in memory.owners.values()} == {""}
     await broker.until(lambda: not broker.connections())
+
+
+async def test_stopping_in_the_middle_of_a_renewal_gives_partitions_back_too(
+    broker: brokers.Broker, inbox: hubs.Inbox
+) -> None:
+    """The renewal is written and its answer is under way: what gives the partition up must go by that answer."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+    answered.set()
+
+    class Slow(hubs.Memory):
+        async def claim_ownership(self, claims: Any) -> Any:
+            won = await super().claim_ownership(claims)
+            if claims[0]["owner_id"] and not answered.is_set():
+                asked.set()
+                await answered.wait()
+            return won
+
+    memory = Slow()
+    async with hubs.running(hubs.source(broker, memory, inbox)):
+        await hubs.eventually(lambda: broker.receivers(hubs.HUB) == 2)
+        answered.clear()
+        await asked.wait()
+        asyncio.get_running_loop().call_later(0.1, answered.set)
+
+    assert {o["owner_id"] for o in memory.owners.values()} == {""}
 
 
 @pytest.mark.parametrize(
