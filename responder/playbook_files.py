@@ -8,14 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
 import yaml
 
 from responder import expressions
 from responder.core import contexts, errors, playbooks
 from responder.core.playbooks import nodes, templates
-
-_log = structlog.get_logger(__name__)
 
 _SHIPPED = (Path(__file__).parent / "playbooks", Path(__file__).parent.parent / "playbooks")
 """In an installed wheel, and in a checkout."""
@@ -109,8 +106,6 @@ def library(overlay: Path | Sequence[Path] | None, speech: playbooks.Language, *
         # What it replaces must not come back in its place: its owner did not want that one.
         found.pop(name, None)
         unusable[name] = _first(examined.problems)
-    for error in unusable.values():
-        _log.error("playbook.unusable", error=str(error))
     return Library(found=found, unusable=unusable)
 
 

@@ -89,10 +89,16 @@ class Shelf(Mapping[str, playbooks.Playbook]):
             before, books = self._books, library.playbooks
             changed = sorted(name for name in {*before, *books} if before.get(name) != books.get(name))
             self.library, self._books, self._print, self._seen = library, books, now, now
+            self.tell_unusable()
             self.state = State(loaded_at=clock.now())
             _log.info("playbooks.loaded", by=by, playbooks=len(books), changed=changed)
             await self._record(list(books.values()))
             return changed
+
+    def tell_unusable(self) -> None:
+        """Log what cannot be used of what is loaded."""
+        for error in self.library.unusable.values():
+            _log.error("playbook.unusable", error=str(error))
 
     async def run(self, asked: asyncio.Event) -> None:
         """Until cancelled: load when asked, and look now and then whether the files are others."""

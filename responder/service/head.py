@@ -42,6 +42,7 @@ async def grown(hands: service_hands.Hands, again: asyncio.Event, stack: context
         InputError: something that the settings or the playbooks say cannot be.
     """
     parts = await service_parts.completed(hands, stack)
+    parts.shelf.tell_unusable()
     config, ways = parts.config, ways_of(parts.config.channels)
     for way in ways:
         stack.push_async_callback(way.close)

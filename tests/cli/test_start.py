@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog import testing
 
 from responder import service, settings
 from responder.core import errors, playbooks, regions, runs, servers
@@ -70,6 +71,9 @@ async def test_a_playbook_with_a_mistake_keeps_no_other_from_being_there(tmp_pat
     kept = settings.Store(path=tmp_path / "store.db")
     async with service.assembled(settings.Settings(store=kept, playbooks=(tmp_path,))) as parts:
         assert (set(parts.shelf.library.unusable), "geo-restore" in parts.playbooks) == ({"drill"}, True)
+        with testing.capture_logs() as logged:
+            parts.shelf.tell_unusable()
+        assert [(line["event"], "drill.yaml" in line["error"]) for line in logged] == [("playbook.unusable", True)]
         with pytest.raises(errors.InputError):
             await parts.shelf.reload("ana")  # who makes files count wants all of them
 
