@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -25,6 +25,13 @@ class Answer:
     body: str
     """Its beginning; secrets that were sent are blotted out."""
     retry_after: str | None = None
+
+
+def blotted(text: str, secrets: Iterable[str]) -> str:
+    """The text without these, each of which may stand in it more than once. None of them is empty."""
+    for secret in sorted(secrets, key=len, reverse=True):  # of one that begins another, the rest must not stay
+        text = text.replace(secret, "***")
+    return text
 
 
 class NotSent(Exception):

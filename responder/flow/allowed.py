@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from responder import playbook_files, settings, steps
 from responder.core import calls, errors, playbooks
 from responder.core.playbooks import templates
-
-if TYPE_CHECKING:  # aiohttp takes long to load, and most installations allow no host
-    from responder.outward import http, programs
+from responder.outward import http, programs
 
 Found = Iterator[tuple[str, errors.InputError]]
 
@@ -26,12 +24,8 @@ def _judges(config: settings.Settings) -> dict[str, playbooks.Judge]:
     found: dict[str, playbooks.Judge] = {}
     off = settings.switched_off(config)
     if "http_request" not in off:
-        from responder.outward import http
-
         found["http_request"] = functools.partial(_calls, http.Http(config.steps.http_request))
     if "command" not in off:
-        from responder.outward import programs
-
         found["command"] = functools.partial(_programs, programs.Programs(config.steps.command))
     return found
 

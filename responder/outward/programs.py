@@ -88,10 +88,7 @@ class Programs:
         """Without the values of the variables that were let through: most are let through to log in with. What is a
         path, or too short to be a secret, stays readable."""
         values = {os.environ.get(name, "") for name in self._config.environment}
-        for value in sorted(values, key=len, reverse=True):
-            if len(value) >= _SECRET and not value.startswith("/"):
-                text = text.replace(value, "***")
-        return text
+        return calls.blotted(text, {one for one in values if len(one) >= _SECRET and not one.startswith("/")})
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         let_through = {name: os.environ[name] for name in self._config.environment if name in os.environ}

@@ -69,13 +69,13 @@ async def send(
             async with session.request(
                 call.method, call.url, headers=headers, data=call.body, allow_redirects=False
             ) as answer:
-                text = _blotted((await _beginning(answer)).decode("utf-8", "replace"), secrets)
+                text = calls.blotted((await _beginning(answer)).decode("utf-8", "replace"), secrets)
                 again = answer.headers.get("Retry-After")
                 return calls.Answer(status=answer.status, body=text[:_KEPT], retry_after=again)
     except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.ClientConnectorDNSError) as error:
-        raise calls.NotSent(_blotted(str(error), secrets)) from None
+        raise calls.NotSent(calls.blotted(str(error), secrets)) from None
     except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError, ValueError) as error:
-        raise calls.Unanswered(_blotted(str(error) or type(error).__name__, secrets)) from None
+        raise calls.Unanswered(calls.blotted(str(error) or type(error).__name__, secrets)) from None
 
 
 def _session(config: settings.HttpRequest) -> aiohttp.ClientSession:
@@ -101,9 +101,3 @@ async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
         if len(found) >= _READ:
             break
     return bytes(found)
-
-
-def _blotted(text: str, secrets: list[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text

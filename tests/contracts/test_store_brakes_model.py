@@ -7,7 +7,6 @@ under way any more and not before, and letting go wakes what a freeze holds.
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Coroutine
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from responder.core import brakes, regions, runs
 from responder.store import stores
-from tests.contracts import postgresql_backend, postgresql_server, samples, sqlite_backend
+from tests.contracts import models, postgresql_backend, postgresql_server, samples, sqlite_backend
 
 T = TypeVar("T")
 NAMES = st.sampled_from("abcdef")
@@ -34,8 +33,6 @@ SCOPES = st.sampled_from(
      brakes.Scope(kind=brakes.Kind.WAVE, name="an outage")]
 )  # fmt: skip
 CAPS = brakes.Caps(per_subscription=3, per_region=2)
-MANY = 25 if os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz" else 1
-"""So many times as many examples."""
 HANDLE = {"token": "of an operation"}
 WRITES: dict[str, tuple[runs.State, runs.StepRecord | None, bool]] = {
     "begins": (runs.State.READY, samples.record(), False),
@@ -209,13 +206,7 @@ def _where(server: postgresql_server.Server) -> None:
 
 
 TestBrakes = Brakes.TestCase
-TestBrakes.settings = settings(
-    max_examples=20 * MANY,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=set(Phase) - {Phase.shrink, Phase.explain},  # a failure must be told before the test's time is up
-)
+TestBrakes.settings = settings(models.PATIENT, max_examples=20 * models.MANY, stateful_step_count=40)
 
 TestBrakesOnPostgresql = OnPostgresql.TestCase
-TestBrakesOnPostgresql.settings = settings(TestBrakes.settings, max_examples=4 * MANY, stateful_step_count=30)
+TestBrakesOnPostgresql.settings = settings(TestBrakes.settings, max_examples=4 * models.MANY, stateful_step_count=30)

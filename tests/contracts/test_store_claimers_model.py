@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
@@ -25,15 +24,13 @@ from responder.core import errors, runs
 from responder.store import codec, instances, stores
 from responder.store import runs as stored
 from responder.store.postgresql import sessions
-from tests.contracts import postgresql_backend, postgresql_server, samples, sqlite_backend
+from tests.contracts import models, postgresql_backend, postgresql_server, samples, sqlite_backend
 
 T = TypeVar("T")
 LEASE = timedelta(hours=1)
 WHO = st.sampled_from("pqr")
 NAMES = st.sampled_from("abcde")
 MINUTES = st.integers(0, 9)
-MANY = 25 if os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz" else 1
-"""So many times as many examples."""
 
 
 class Claimer(instances.Alone):
@@ -309,13 +306,9 @@ def _where(server: postgresql_server.Server) -> None:
 
 
 TestClaimers = Claimers.TestCase
-TestClaimers.settings = settings(
-    max_examples=20 * MANY,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=set(Phase) - {Phase.shrink, Phase.explain},  # a failure must be told before the test's time is up
-)
+TestClaimers.settings = settings(models.PATIENT, max_examples=20 * models.MANY, stateful_step_count=40)
 
 TestClaimersOnPostgresql = OnPostgresql.TestCase
-TestClaimersOnPostgresql.settings = settings(TestClaimers.settings, max_examples=4 * MANY, stateful_step_count=30)
+TestClaimersOnPostgresql.settings = settings(
+    TestClaimers.settings, max_examples=4 * models.MANY, stateful_step_count=30
+)

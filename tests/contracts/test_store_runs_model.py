@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
@@ -13,18 +12,16 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from responder.core import errors, runs
 from responder.store import due, sqlite
 from responder.store import runs as stored
-from tests.contracts import postgresql_backend, postgresql_server, samples, sqlite_backend
+from tests.contracts import models, postgresql_backend, postgresql_server, samples, sqlite_backend
 
 T = TypeVar("T")
-MANY = 25 if os.environ.get("RESPONDER_TEST_PROFILE") == "fuzz" else 1
-"""So many times as many examples."""
 NAMES = st.sampled_from("abcdefg")
 SERVERS = st.sampled_from("xyz")
 MINUTES = st.integers(0, 9)
@@ -238,15 +235,9 @@ def _where(server: postgresql_server.Server) -> None:
 
 
 TestRunsAgainstTheModel = RunsModel.TestCase
-TestRunsAgainstTheModel.settings = settings(
-    max_examples=25 * MANY,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=set(Phase) - {Phase.shrink, Phase.explain},  # a failure must be told before the test's time is up
-)
+TestRunsAgainstTheModel.settings = settings(models.PATIENT, max_examples=25 * models.MANY, stateful_step_count=40)
 
 TestRunsOnPostgresql = OnPostgresql.TestCase
 TestRunsOnPostgresql.settings = settings(
-    TestRunsAgainstTheModel.settings, max_examples=5 * MANY, stateful_step_count=25
+    TestRunsAgainstTheModel.settings, max_examples=5 * models.MANY, stateful_step_count=25
 )
